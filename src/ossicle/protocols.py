@@ -11,7 +11,24 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     import torch
 
-    from ossicle.audio.mel import MelSettings
+
+class FrontEnd(Protocol):
+    """The settings of an analysis, as far as the host needs them; `ossicle.audio.mel.MelSettings` is one."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second."""
+        ...
+
+    @property
+    def hop_length(self) -> int:
+        """Samples per frame."""
+        ...
+
+    @property
+    def n_mels(self) -> int:
+        """Mels per frame."""
+        ...
 
 
 @runtime_checkable
@@ -23,7 +40,7 @@ class Vocoder(Protocol):
     n_mels: int
 
     @property
-    def front_end(self) -> MelSettings:
+    def front_end(self) -> FrontEnd:
         """The settings of the mel analysis that this vocoder was trained on."""
         ...
 
