@@ -1,0 +1,105 @@
+"""The generator of HiFi-GAN and iSTFTNet, with the parameter names of the public checkpoints."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu, pad
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import weight_norm
+
+from ossicle_istftnet.blocks import SLOPE, ResBlock1, ResBlock2
+from ossicle_istftnet.config import GeneratorConfig
+from ossicle_istftnet.head import FullPhaseHead, SineHead, TanhHead
+
+_FINAL_SLOPE = 0.01
+"""The last leaky ReLU has PyTorch's default slope in every published checkpoint, unlike the others."""
+
+_INITIAL_STD = 0.01
+
+
+class Generator(nn.Module):
+    """Mel spectrogram to samples.
+
+    Sources: Kong, Kim and Bae, "HiFi-GAN" (2020); Kaneko et al., "iSTFTNet" (2022), figure 1.
+    Weights start normal with standard deviation 0.01 in up-sampling and residual layers, as published.
+
+    Parameters
+    ----------
+    config
+        The layers.
+    generator
+        Source of the initial weights; None takes torch's global one.
+    """
+
+    def __init__(self, config: GeneratorConfig, *, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.upsample_initial_channel
+        self.conv_pre = nn.Conv1d(config.n_mels, channels, 7, padding=3)
+        self.ups = nn.ModuleList()
+        self.resblocks = nn.ModuleList()
+        block = ResBlock1 if config.resblock == "1" else ResBlock2
+        for rate, kernel in zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True):
+            self.ups.append(nn.ConvTranspose1d(channels, channels // 2, kernel, rate, padding=(kernel - rate) // 2))
+            channels //= 2
+            for size, dilations in zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True):
+                self.resblocks.append(block(channels, size, dilations))
+        self.conv_post = nn.Conv1d(channels, config.output_channels, 7, padding=3)
+        self.head = self._make_head()
+        self._initialise(generator)
+
+    def _make_head(self) -> nn.Module:
+        n_fft, hop = self.config.istft_n_fft, self.config.istft_hop
+        if n_fft is None or hop is None:
+            return TanhHead()
+        return FullPhaseHead(n_fft, hop) if self.config.phase == "full" else SineHead(n_fft, hop)
+
+    @torch.no_grad()
+    def _initialise(self, generator: torch.Generator | None) -> None:
+        for module in [*self.ups.modules(), *self.resblocks.modules(), self.conv_post]:
+            if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
+                module.weight.normal_(0.0, _INITIAL_STD, generator=generator)
+        if generator is not None:
+            bound = (self.config.n_mels * 7) ** -0.5
+            self.conv_pre.weight.uniform_(-bound, bound, generator=generator)
+            for module in self.modules():
+                if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)) and module.bias is not None:
+                    module.bias.uniform_(-bound, bound, generator=generator)
+
+    def channels(self, mel: Tensor) -> Tensor:
+        """Return what the head takes, (B, output_channels, F), of mels (B, M, T)."""
+        x = self.conv_pre(mel)
+        n_blocks = len(self.config.resblock_kernel_sizes)
+        for stage, up in enumerate(self.ups):
+            x = up(leaky_relu(x, SLOPE))
+            blocks = self.resblocks[stage * n_blocks : (stage + 1) * n_blocks]
+            total = blocks[0](x)
+            for block in blocks[1:]:
+                total = total + block(x)
+            x = total / n_blocks
+        x = leaky_relu(x, _FINAL_SLOPE)
+        if self.config.has_istft:
+            # One more frame at the left gives the centre-trimmed inverse STFT exactly T * hop_length samples.
+            x = pad(x, (1, 0), mode="reflect")
+        return self.conv_post(x)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Return samples (B, N) of natural-log mels (B, M, T); N = T * hop_length where every kernel - rate is even."""
+        return self.head(self.channels(mel))
+
+    def add_weight_norm(self) -> Generator:
+        """Train with weights as direction and length, per output channel (input channel where transposed)."""
+        for module in self._convolutions():
+            weight_norm(module)
+        return self
+
+    def fold_weight_norm(self) -> Generator:
+        """Put the normalized weights in place of their two factors."""
+        for module in self._convolutions():
+            if parametrize.is_parametrized(module, "weight"):
+                parametrize.remove_parametrizations(module, "weight")
+        return self
+
+    def _convolutions(self) -> list[nn.Module]:
+        return [m for m in self.modules() if isinstance(m, (nn.Conv1d, nn.ConvTranspose1d))]
