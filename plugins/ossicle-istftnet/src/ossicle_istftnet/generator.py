@@ -10,19 +10,17 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from ossicle_istftnet.blocks import SLOPE, ResBlock1, ResBlock2
 from ossicle_istftnet.config import GeneratorConfig
-from ossicle_istftnet.head import FullPhaseHead, SineHead, TanhHead
+from ossicle_istftnet.head import FullPhaseHead, SineHead, TanhHead, check_frames
 
 _FINAL_SLOPE = 0.01
 """The last leaky ReLU has PyTorch's default slope in every published checkpoint, unlike the others."""
-
-_INITIAL_STD = 0.01
 
 
 class Generator(nn.Module):
     """Mel spectrogram to samples.
 
     Sources: Kong, Kim and Bae, "HiFi-GAN" (2020); Kaneko et al., "iSTFTNet" (2022), figure 1.
-    Weights start normal with standard deviation 0.01 in up-sampling and residual layers, as published.
+    Weights start as PyTorch's convolutions do: the published code's own initialisation is undone by its weight norm.
 
     Parameters
     ----------
@@ -47,7 +45,8 @@ class Generator(nn.Module):
                 self.resblocks.append(block(channels, size, dilations))
         self.conv_post = nn.Conv1d(channels, config.output_channels, 7, padding=3)
         self.head = self._make_head()
-        self._initialise(generator)
+        if generator is not None:
+            self._initialise(generator)
 
     def _make_head(self) -> nn.Module:
         n_fft, hop = self.config.istft_n_fft, self.config.istft_hop
@@ -56,16 +55,12 @@ class Generator(nn.Module):
         return FullPhaseHead(n_fft, hop) if self.config.phase == "full" else SineHead(n_fft, hop)
 
     @torch.no_grad()
-    def _initialise(self, generator: torch.Generator | None) -> None:
-        for module in [*self.ups.modules(), *self.resblocks.modules(), self.conv_post]:
-            if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
-                module.weight.normal_(0.0, _INITIAL_STD, generator=generator)
-        if generator is not None:
-            bound = (self.config.n_mels * 7) ** -0.5
-            self.conv_pre.weight.uniform_(-bound, bound, generator=generator)
-            for module in self.modules():
-                if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)) and module.bias is not None:
-                    module.bias.uniform_(-bound, bound, generator=generator)
+    def _initialise(self, generator: torch.Generator) -> None:
+        for module in self._convolutions():
+            nn.init.kaiming_uniform_(module.weight, a=5**0.5, generator=generator)
+            if module.bias is not None:
+                fan_in = module.weight[0].numel()
+                module.bias.uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=generator)
 
     def channels(self, mel: Tensor) -> Tensor:
         """Return what the head takes, (B, output_channels, F), of mels (B, M, T)."""
@@ -80,6 +75,7 @@ class Generator(nn.Module):
             x = total / n_blocks
         x = leaky_relu(x, _FINAL_SLOPE)
         if self.config.has_istft:
+            check_frames(mel.shape[2], x.shape[2])
             # One more frame at the left gives the centre-trimmed inverse STFT exactly T * hop_length samples.
             x = pad(x, (1, 0), mode="reflect")
         return self.conv_post(x)
@@ -101,5 +97,5 @@ class Generator(nn.Module):
                 parametrize.remove_parametrizations(module, "weight")
         return self
 
-    def _convolutions(self) -> list[nn.Module]:
+    def _convolutions(self) -> list[nn.Conv1d | nn.ConvTranspose1d]:
         return [m for m in self.modules() if isinstance(m, (nn.Conv1d, nn.ConvTranspose1d))]
