@@ -33,3 +33,27 @@ def discriminator_loss(real: Iterable[Tensor], fake: Iterable[Tensor]) -> Tensor
 def generator_loss(fake: Iterable[Tensor]) -> Tensor:
     """Return the least-squares loss of the generator, (1 - D(fake))^2 (equation 2)."""
     return torch.stack([torch.mean((1 - f) ** 2) for f in fake]).sum()
+
+
+_RESOLUTIONS = (256, 512, 1024, 2048)
+
+
+def spectral_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Return spectral convergence plus log-magnitude L1 of samples (B, N), mean over FFT sizes 256 to 2048.
+
+    Source: Yamamoto, Song and Kim, "Parallel WaveGAN" (2020), equations 5 to 7; hops are a quarter of the FFT size.
+    """
+    terms = []
+    for n_fft in _RESOLUTIONS:
+        window = torch.hann_window(n_fft, device=real.device)
+        wanted, found = (_magnitude(wave, n_fft, window) for wave in (real, fake))
+        distance = torch.linalg.vector_norm(wanted - found, dim=(1, 2))
+        convergence = distance / torch.linalg.vector_norm(wanted, dim=(1, 2)).clamp(min=1.0)
+        terms.append(convergence.mean() + (wanted.log() - found.log()).abs().mean())
+    return torch.stack(terms).mean()
+
+
+def _magnitude(wave: Tensor, n_fft: int, window: Tensor) -> Tensor:
+    spectrum = torch.view_as_real(torch.stft(wave, n_fft, n_fft // 4, n_fft, window, return_complex=True))
+    # The floor of 1e-7 in power keeps digital silence from dominating the logarithm.
+    return spectrum.square().sum(-1).clamp(min=1e-7).sqrt()

@@ -1,0 +1,133 @@
+"""The loop that every training run shares: steps, a log, checkpoints by the clock, validation, an orderly end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ossicle.errors import OssicleError
+
+STATE_FILE = "state.pt"
+
+
+class Trainable(Protocol):
+    """What the loop drives: one step at a time, with all its state in one file."""
+
+    step_number: int
+
+    def step(self) -> dict[str, float]:
+        """Take one step and return its metrics."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write the state."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    """How long a run goes on and how often it reports.
+
+    Parameters
+    ----------
+    steps
+        Step number at which the run is over.
+    minutes
+        Wall-clock limit of this call; None for no limit. The run can be resumed after it.
+    log_every, validate_every
+        In steps.
+    save_every_s
+        In seconds of wall clock.
+    """
+
+    steps: int
+    minutes: float | None = None
+    log_every: int = 50
+    validate_every: int = 1000
+    save_every_s: float = 180.0
+
+
+def run_loop(
+    trainable: Trainable,
+    config: LoopConfig,
+    folder: Path,
+    *,
+    log: Callable[[int, dict[str, float]], None],
+    validate: Callable[[], dict[str, float]] | None = None,
+    on_checkpoint: Callable[[], None] | None = None,
+) -> bool:
+    """Drive a trainable until its steps, the time limit or an interruption; return whether all steps are done.
+
+    The state is in ``folder/state.pt`` at every checkpoint and at the end, also after SIGINT or SIGTERM.
+
+    Raises
+    ------
+    OssicleError
+        If the loss is not finite ten times in a row: the state of the last checkpoint is kept.
+    """
+    started = saved = time.monotonic()
+    totals: dict[str, float] = {}
+    count = bad = 0
+    with _stop_on_signals() as stopping:
+        while trainable.step_number < config.steps and not stopping.is_set():
+            metrics = trainable.step()
+            bad = 0 if all(abs(value) < float("inf") for value in metrics.values()) else bad + 1
+            if bad >= 10:
+                raise OssicleError(
+                    f"training diverged at step {trainable.step_number}",
+                    why="ten steps in a row had a loss or gradient that is not finite",
+                    hint=f"resume from {folder / STATE_FILE} with a smaller learning rate",
+                )
+            for name, value in metrics.items():
+                totals[name] = totals.get(name, 0.0) + value
+            count += 1
+            step, now = trainable.step_number, time.monotonic()
+            if step % config.log_every == 0:
+                log(step, {name: value / count for name, value in totals.items()} | {"elapsed_s": now - started})
+                totals, count = {}, 0
+            if validate and step % config.validate_every == 0:
+                log(step, validate())
+            if now - saved > config.save_every_s:
+                _checkpoint(trainable, folder, on_checkpoint)
+                saved = now
+            if config.minutes is not None and now - started > 60 * config.minutes:
+                break
+    _checkpoint(trainable, folder, on_checkpoint)
+    return trainable.step_number >= config.steps
+
+
+def _checkpoint(trainable: Trainable, folder: Path, on_checkpoint: Callable[[], None] | None) -> None:
+    trainable.save(folder / STATE_FILE)
+    if on_checkpoint:
+        on_checkpoint()
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """Turn the first SIGINT or SIGTERM into an orderly end; a second one acts as usual."""
+    stopping = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopping
+        return
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    def stop(number: int, frame: object) -> None:
+        stopping.set()
+        restore()
+
+    for number in previous:
+        signal.signal(number, stop)
+    try:
+        yield stopping
+    finally:
+        restore()
