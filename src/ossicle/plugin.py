@@ -101,7 +101,9 @@ class Recipe:
     def __post_init__(self) -> None:
         _require(_RECIPE, self, "name", "'dataset/task'")
         if not isinstance(self.folder, str) or not self.folder:
-            raise InvalidRecordError(f"Recipe.folder is {self.folder!r}", why="it must be a path or 'package:subfolder'")
+            raise InvalidRecordError(
+                f"Recipe.folder is {self.folder!r}", why="it must be a path or 'package:subfolder'"
+            )
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"cannot read {path}", why=error.strerror or str(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML", why=str(error), hint="mend the line named, or restore the file") from error
+        raise ConfigError(
+            f"{path} is not valid TOML", why=str(error), hint="mend the line named, or restore the file"
+        ) from error
 
 
 def write_toml(path: Path, values: Mapping[str, Any]) -> None:

@@ -85,7 +85,9 @@ def test_scale_discriminator_equals_the_reference(judged, waves):
         (real, real_maps), (fake, fake_maps) = (network(wave) for wave in waves)
     for ours, theirs in ((real, judged["disc_s_real"]), (fake, judged["disc_s_fake"])):
         np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-5 * max(1.0, float(np.abs(theirs).max())), rtol=0)
-    assert feature_loss([real_maps], [fake_maps]).item() == pytest.approx(float(judged["disc_s_feature_loss"]), rel=1e-5)
+    assert feature_loss([real_maps], [fake_maps]).item() == pytest.approx(
+        float(judged["disc_s_feature_loss"]), rel=1e-5
+    )
 
 
 def test_scales_see_the_averaged_signal(judged, waves):

@@ -157,10 +157,16 @@ def read_corpus(folder: Path, *, limit_shards: int | None = None) -> Corpus:
     """
     index = folder / INDEX
     if not index.exists():
-        raise InputError(f"{folder} holds no decoded corpus", why=f"there is no {INDEX}", hint="prepare it from the sound files first")
+        raise InputError(
+            f"{folder} holds no decoded corpus",
+            why=f"there is no {INDEX}",
+            hint="prepare it from the sound files first",
+        )
     record = json.loads(index.read_text("utf-8"))
     if record.get("format") != _FORMAT or record.get("version") != _VERSION:
-        raise ConfigError(f"{index} is not an {_FORMAT} of version {_VERSION}", hint="delete the folder and prepare it again")
+        raise ConfigError(
+            f"{index} is not an {_FORMAT} of version {_VERSION}", hint="delete the folder and prepare it again"
+        )
     shards = [np.load(folder / name, allow_pickle=False) for name in record["shards"][:limit_shards]]
     samples = torch.from_numpy(np.concatenate(shards))
     lengths = torch.tensor(record["lengths"], dtype=torch.int64)

@@ -57,10 +57,14 @@ class GeneratorConfig:
     def _check_stages(self) -> None:
         rates, kernels = self.upsample_rates, self.upsample_kernel_sizes
         if not rates or len(rates) != len(kernels):
-            raise ConfigError(f"{len(rates)} upsample_rates and {len(kernels)} upsample_kernel_sizes", why="one of each a stage")
+            raise ConfigError(
+                f"{len(rates)} upsample_rates and {len(kernels)} upsample_kernel_sizes", why="one of each a stage"
+            )
         for rate, kernel in zip(rates, kernels, strict=True):
             if rate < 1 or kernel < rate:
-                raise ConfigError(f"up-sampling by {rate} with kernel {kernel}", why="a kernel shorter than its stride leaves gaps")
+                raise ConfigError(
+                    f"up-sampling by {rate} with kernel {kernel}", why="a kernel shorter than its stride leaves gaps"
+                )
         if self.n_mels < 1 or self.upsample_initial_channel < 1 or self.upsample_initial_channel % 2 ** len(rates):
             raise ConfigError(
                 f"n_mels {self.n_mels}, upsample_initial_channel {self.upsample_initial_channel}",
@@ -70,14 +74,18 @@ class GeneratorConfig:
     def _check_blocks(self) -> None:
         kernels, dilations = self.resblock_kernel_sizes, self.resblock_dilation_sizes
         if not kernels or len(kernels) != len(dilations):
-            raise ConfigError(f"{len(kernels)} resblock kernels and {len(dilations)} lists of dilations", why="one of each a block")
+            raise ConfigError(
+                f"{len(kernels)} resblock kernels and {len(dilations)} lists of dilations", why="one of each a block"
+            )
         if any(kernel < 1 or kernel % 2 == 0 for kernel in kernels):
             raise ConfigError(f"resblock kernels {kernels}", why="they must be odd, or the residual does not line up")
 
     def _check_istft(self) -> None:
         n_fft, hop = self.istft_n_fft, self.istft_hop
         if (n_fft is None) != (hop is None):
-            raise ConfigError("one of istft_n_fft and istft_hop is missing", why="the inverse STFT needs both; HiFi-GAN neither")
+            raise ConfigError(
+                "one of istft_n_fft and istft_hop is missing", why="the inverse STFT needs both; HiFi-GAN neither"
+            )
         if n_fft is not None and hop is not None and (n_fft < 2 or n_fft % 2 or not 1 <= hop <= n_fft // 2):
             raise ConfigError(
                 f"inverse STFT of size {n_fft} with hop {hop}",
@@ -123,7 +131,9 @@ class GeneratorConfig:
         known = {field.name for field in fields(cls)}
         unknown = sorted(set(values) - known)
         if unknown:
-            raise ConfigError(f"unknown generator settings: {', '.join(unknown)}", hint=f"known: {', '.join(sorted(known))}")
+            raise ConfigError(
+                f"unknown generator settings: {', '.join(unknown)}", hint=f"known: {', '.join(sorted(known))}"
+            )
         prepared = {"istft_n_fft": None, "istft_hop": None, **values}
         for name in ("upsample_rates", "upsample_kernel_sizes", "resblock_kernel_sizes"):
             if name in prepared:
@@ -187,6 +197,4 @@ def variant(name: str) -> GeneratorConfig:
     if settings is None:
         return _BODIES[body]
     rates, kernels, n_fft, hop = settings
-    return replace(
-        _BODIES[body], upsample_rates=rates, upsample_kernel_sizes=kernels, istft_n_fft=n_fft, istft_hop=hop
-    )
+    return replace(_BODIES[body], upsample_rates=rates, upsample_kernel_sizes=kernels, istft_n_fft=n_fft, istft_hop=hop)

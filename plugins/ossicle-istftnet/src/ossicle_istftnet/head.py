@@ -43,7 +43,9 @@ class SineHead(nn.Module):
         x = _wide(x)
         if x.requires_grad:
             return istft_head(x, self.n_fft, self.hop)
-        head = kernels.pick("istft-head", device=x.device.type, dtype=str(x.dtype).removeprefix("torch."), fallback=istft_head)
+        head = kernels.pick(
+            "istft-head", device=x.device.type, dtype=str(x.dtype).removeprefix("torch."), fallback=istft_head
+        )
         return head(x, self.n_fft, self.hop)
 
 

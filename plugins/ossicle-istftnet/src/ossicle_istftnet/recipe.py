@@ -185,7 +185,11 @@ def prepare(options: Options, part: str, lists: Lists, sample_rate: int) -> Corp
     limit = options.settings.get("data", {}).get("limit")
     if options.data is None:
         if not (folder / INDEX).exists():
-            raise InputError("no data", why=f"--data is not given and {folder} holds no cache", hint="name the data set with --data DIR")
+            raise InputError(
+                "no data",
+                why=f"--data is not given and {folder} holds no cache",
+                hint="name the data set with --data DIR",
+            )
         return read_corpus(folder)
     files = lists(options.data)[part][:limit]
     missing = [file for file in files if not file.exists()]
@@ -200,7 +204,9 @@ def prepare(options: Options, part: str, lists: Lists, sample_rate: int) -> Corp
         if sys.stderr.isatty() or done == total:
             print(f"\rdecoding {part}: {done}/{total}", end="\n" if done == total else "", file=sys.stderr)
 
-    write_corpus(folder, files, sample_rate=sample_rate, read=lambda file: _decode(file, sample_rate), progress=progress)
+    write_corpus(
+        folder, files, sample_rate=sample_rate, read=lambda file: _decode(file, sample_rate), progress=progress
+    )
     return read_corpus(folder)
 
 

@@ -81,7 +81,9 @@ class TrainingConfig:
         if self.amp not in ("off", "bf16"):
             raise ConfigError(f"amp is {self.amp!r}", why="it must be 'off' or 'bf16'")
         if not 0 <= self.warmup_steps <= self.steps:
-            raise ConfigError(f"warmup_steps {self.warmup_steps} of {self.steps} steps", why="it must lie between 0 and steps")
+            raise ConfigError(
+                f"warmup_steps {self.warmup_steps} of {self.steps} steps", why="it must lie between 0 and steps"
+            )
 
     def rate_at(self, step: int) -> float:
         """Return the learning rate of a step."""
