@@ -1,0 +1,1 @@
+"""Sound: files, streams, mel front ends, corpora and measures."""

@@ -5,6 +5,8 @@ Source: Kong, Kim and Bae, "HiFi-GAN" (2020), section 2.3. Every layer's output 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
@@ -25,7 +27,7 @@ class PeriodDiscriminator(nn.Module):
         channels = (1, width, 4 * width, 16 * width, 32 * width)
         layers = [
             weight_norm(nn.Conv2d(c_in, c_out, (5, 1), (3, 1), padding=(2, 0)))
-            for c_in, c_out in zip(channels, channels[1:], strict=False)
+            for c_in, c_out in pairwise(channels)
         ]
         layers.append(weight_norm(nn.Conv2d(channels[-1], channels[-1], (5, 1), 1, padding=(2, 0))))
         self.convs = nn.ModuleList(layers)

@@ -26,6 +26,8 @@ def inverse_stft(spectrum: Tensor, n_fft: int, hop: int) -> Tensor:
 
 def istft_head(x: Tensor, n_fft: int, hop: int) -> Tensor:
     """Return samples (B, (F - 1) * hop) of channels (B, n_fft + 2, F): the plain reference of kernel ``istft-head``."""
+    if x.shape[0] == 0 or x.shape[2] < 2:
+        return x.new_zeros(x.shape[0], max(x.shape[2] - 1, 0) * hop)
     magnitude, phase = split_polar(x)
     return inverse_stft(torch.polar(magnitude, phase), n_fft, hop)
 

@@ -1,0 +1,1 @@
+"""iSTFTNet and HiFi-GAN vocoding for ossicle: mel spectrogram to speech."""

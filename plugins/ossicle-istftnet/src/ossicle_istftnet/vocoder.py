@@ -1,0 +1,200 @@
+"""The vocoder components: a generator with its analysis, from whatever kind of checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ossicle.audio.mel import MelFrontEnd, MelSettings
+from ossicle.errors import CheckpointError, ConfigError, MelError
+from ossicle_istftnet.config import GeneratorConfig
+from ossicle_istftnet.folder import SETTINGS, load_folder, save_folder
+from ossicle_istftnet.formats import fit, load_state
+from ossicle_istftnet.generator import Generator
+from ossicle_istftnet.public_config import read_public_config
+
+SHIPPED = Path(__file__).parent / "default" / "kerstin-v2"
+"""The voice that ships inside."""
+
+Path_ = str | Path
+
+
+class ISTFTNetVocoder:
+    """iSTFTNet: mel spectrogram to samples by a HiFi-GAN body and an inverse STFT.
+
+    Source: Kaneko et al., "iSTFTNet" (ICASSP 2022).
+
+    Parameters
+    ----------
+    checkpoint
+        None: the voice that ships inside. Else a model folder of ours, a public checkpoint (``g_...``, ``.pt``,
+        ``.pth``, ``.safetensors``; any layout of `ossicle_istftnet.formats`), or a folder that holds one.
+    config
+        A public checkpoint's ``config.json``; None takes the one beside it.
+    device
+        Where it runs.
+
+    Raises
+    ------
+    CheckpointError, ConfigError
+        If the files are missing, damaged, refused, or do not fit each other.
+    """
+
+    architecture: ClassVar[str] = "istftnet"
+    dtypes: ClassVar[tuple[str, ...]] = ("fp32",)
+
+    def __init__(
+        self, checkpoint: Path_ | None = None, config: Path_ | None = None, *, device: torch.device | str = "cpu"
+    ) -> None:
+        generator, front_end, self.name = self._load(checkpoint, config)
+        self._assemble(generator, front_end, device)
+
+    @classmethod
+    def from_config(cls, generator: GeneratorConfig, front_end: MelSettings, *, seed: int = 0) -> ISTFTNetVocoder:
+        """Return a vocoder with random weights, for tests and timings."""
+        vocoder = cls.__new__(cls)
+        vocoder.name = f"random weights, seed {seed}"
+        network = Generator(generator, generator=torch.Generator().manual_seed(seed))
+        vocoder._assemble(network, front_end, "cpu")
+        return vocoder
+
+    def _assemble(self, generator: Generator, front_end: MelSettings, device: torch.device | str) -> None:
+        found = generator.config
+        if found.kind != self.architecture:
+            raise CheckpointError(
+                f"{self.name} is a generator of {found.kind}, not of {self.architecture}",
+                why=f"its last convolution has {found.output_channels} channels",
+                hint=f"ask for the vocoder {found.kind!r} (--vocoder {found.kind})",
+            )
+        if found.n_mels != front_end.n_mels or found.hop_length != front_end.hop_length:
+            raise ConfigError(
+                f"the generator takes {found.n_mels} mels every {found.hop_length} samples",
+                why=f"its analysis gives {front_end.n_mels} every {front_end.hop_length}",
+            )
+        self.generator = generator.eval().requires_grad_(False)
+        self._front_end = MelFrontEnd(front_end)
+        self.sample_rate = front_end.sample_rate
+        self.hop_length = front_end.hop_length
+        self.n_mels = front_end.n_mels
+        self.to(device)
+
+    def _load(self, checkpoint: Path_ | None, config: Path_ | None) -> tuple[Generator, MelSettings, str]:
+        path = self._shipped() if checkpoint is None else Path(checkpoint).expanduser()
+        if not path.exists():
+            raise CheckpointError(f"there is no checkpoint at {path}", hint="check the path")
+        if path.is_file() and config is None and path.with_name(SETTINGS).exists() and path.suffix == ".safetensors":
+            path = path.parent
+        if path.is_dir() and (path / SETTINGS).exists():
+            state, generator, front_end = load_folder(path)
+        else:
+            path = _checkpoint_in(path) if path.is_dir() else path
+            state = load_state(path)
+            beside = Path(config).expanduser() if config is not None else path.with_name("config.json")
+            post = state.get("conv_post.weight")
+            generator, front_end = read_public_config(beside, output_channels=None if post is None else post.shape[0])
+        network = Generator(generator)
+        fit(state, network, name=path.name)
+        return network, front_end, path.name
+
+    def _shipped(self) -> Path:
+        if not SHIPPED.exists():
+            raise CheckpointError(
+                f"no voice is installed at {SHIPPED}",
+                why="the package is incomplete",
+                hint="install it again, or name a checkpoint",
+            )
+        return SHIPPED
+
+    @property
+    def front_end(self) -> MelSettings:
+        """The analysis that its mels come from."""
+        return self._front_end.settings
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self._front_end.bank.device
+
+    @torch.no_grad()
+    def __call__(self, mel: Tensor) -> Tensor:
+        """Return samples (B, N), float32, of natural-log mels (B, M, T).
+
+        N is T * hop_length; a configuration whose kernel and rate differ by an odd number adds samples at the end.
+
+        Raises
+        ------
+        MelError
+            If the shape does not fit or values are not finite.
+        """
+        if mel.dim() != 3 or mel.shape[1] != self.n_mels:
+            transposed = mel.dim() == 3 and mel.shape[2] == self.n_mels
+            raise MelError(
+                f"the mel has shape {tuple(mel.shape)}",
+                why=f"{self.architecture} takes (B, {self.n_mels}, T)",
+                hint="it looks transposed: mel.transpose(1, 2)"
+                if transposed
+                else "analyse the sound with this vocoder's mel()",
+            )
+        if mel.shape[0] == 0 or mel.shape[2] == 0:
+            raise MelError(f"the mel has shape {tuple(mel.shape)}", why="there must be at least one frame")
+        mel = mel.to(self.device, torch.float32)
+        if not bool(torch.isfinite(mel).all()):
+            bad = int((~torch.isfinite(mel)).sum())
+            raise MelError("the mel holds values that are not numbers", why=f"{bad} are NaN or infinite")
+        return self.generator(mel)
+
+    @torch.no_grad()
+    def mel(self, wave: Tensor) -> Tensor:
+        """Return natural-log mels (B, M, T), float32, of samples (B, N) in [-1, 1] at `sample_rate`.
+
+        Raises
+        ------
+        AudioError
+            If the shape is not (B, N) or there are too few samples.
+        """
+        return self._front_end(wave.to(self.device, torch.float32))
+
+    def to(self, device: Any) -> ISTFTNetVocoder:
+        """Move to a device and return itself."""
+        self.generator.to(device)
+        self._front_end.to(device)
+        return self
+
+    def save(self, folder: Path_, *, card: dict[str, Any] | None = None) -> None:
+        """Write a model folder that `checkpoint` takes."""
+        save_folder(Path(folder), self.generator.state_dict(), self.generator.config, self.front_end, card=card)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name}, {self.sample_rate} Hz, hop {self.hop_length}, {self.n_mels} mels)"
+
+
+class HiFiGANVocoder(ISTFTNetVocoder):
+    """HiFi-GAN V1, V2 or V3: the same body without the inverse STFT. No weights ship: name a checkpoint.
+
+    Source: Kong, Kim and Bae, "HiFi-GAN" (NeurIPS 2020).
+    """
+
+    architecture: ClassVar[str] = "hifigan"
+
+    def _shipped(self) -> Path:
+        raise CheckpointError(
+            "no HiFi-GAN weights ship", hint="name a checkpoint, or take the vocoder istftnet, which has a voice inside"
+        )
+
+
+def _checkpoint_in(folder: Path) -> Path:
+    found = sorted(
+        p
+        for p in folder.iterdir()
+        if p.is_file() and (p.name.startswith("g_") or p.suffix in (".pt", ".pth", ".ckpt", ".safetensors"))
+    )
+    if len(found) != 1:
+        raise CheckpointError(
+            f"{folder} holds {len(found)} checkpoints",
+            why=", ".join(p.name for p in found[:8]) or f"there is neither {SETTINGS} nor a file g_...",
+            hint="name one file",
+        )
+    return found[0]
