@@ -140,6 +140,11 @@ class MelSettings:
         padded = n_samples + 2 * ((self.n_fft - self.hop_length) // 2)
         return max(0, (padded - self.n_fft) // self.hop_length + 1)
 
+    def padded(self, n_samples: int) -> int:
+        """Return the smallest length from `n_samples` up that can be analysed and whose frames leave no sample over."""
+        least = max(n_samples, self.n_fft)
+        return -(-least // self.hop_length) * self.hop_length
+
     def __str__(self) -> str:
         return ", ".join(f"{name}={value}" for name, value in asdict(self).items())
 

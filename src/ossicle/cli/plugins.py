@@ -1,0 +1,81 @@
+"""`ossicle plugins`: what is installed, in which state, and why."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from ossicle.cli import options
+from ossicle.cli.console import emit, emit_json, table
+from ossicle.errors import UnknownNameError
+from ossicle.host import PluginStatus
+from ossicle.registry import default_registry
+
+app = App(name="plugins", help="List plugins and look into one.", version_flags=[])
+
+
+@app.command(name="list")
+def list_(*, json: options.Json = False) -> int:
+    """List every plugin that is installed, loaded or not, with its components and the cause of any trouble."""
+    statuses = default_registry().host.statuses
+    if json:
+        emit_json([status.as_dict() for status in statuses])
+        return 0
+    if not statuses:
+        emit("no plugins are installed")
+        return 0
+    emit(table([(s.name, s.version, s.state, _brings(s)) for s in statuses], ("plugin", "version", "state", "brings")))
+    for status in statuses:
+        for line in _trouble(status):
+            emit(f"{status.name}: {line}")
+    return 0
+
+
+@app.command
+def show(
+    name: Annotated[str, Parameter(help="A plugin's distribution or entry-point name.")],
+    /,
+    *,
+    json: options.Json = False,
+) -> int:
+    """Show everything about one plugin."""
+    statuses = default_registry().host.statuses
+    found = [s for s in statuses if name in (s.name, s.entry_point)]
+    if not found:
+        known = [s.name for s in statuses]
+        close = difflib.get_close_matches(name, known, n=3)
+        raise UnknownNameError(
+            f"no plugin is named {name!r}",
+            hint=f"did you mean {' or '.join(close)}?" if close else f"installed: {', '.join(known) or 'none'}",
+        )
+    if json:
+        emit_json(found[0].as_dict() if len(found) == 1 else [s.as_dict() for s in found])
+        return 0
+    for status in found:
+        emit(f"{status.name} {status.version}: {status.state}")
+        emit(f"  {status.summary}" if status.summary else "  (no summary)")
+        emit(f"  entry point {status.entry_point} = {status.target}")
+        for component in status.components:
+            emit(
+                f"  {component.kind}/{component.name} -> {component.target}"
+                + (f"  {component.summary}" if component.summary else "")
+            )
+        for hook, records in status.records.items():
+            if hook != "ossicle_components":
+                emit(f"  {hook.removeprefix('ossicle_')}: {', '.join(r.name for r in records) or 'none'}")
+        for line in _trouble(status):
+            emit(f"  {line}")
+    return 0
+
+
+def _brings(status: PluginStatus) -> str:
+    names = [f"{c.kind}/{c.name}" for c in status.components]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "-"
+
+
+def _trouble(status: PluginStatus) -> list[str]:
+    lines = [f"cause: {status.cause}"] if status.cause else []
+    lines += [f"do: {status.hint}"] if status.hint else []
+    return lines + [f"note: {note}" for note in status.notes]
