@@ -26,8 +26,7 @@ class PeriodDiscriminator(nn.Module):
         self.period = period
         channels = (1, width, 4 * width, 16 * width, 32 * width)
         layers = [
-            weight_norm(nn.Conv2d(c_in, c_out, (5, 1), (3, 1), padding=(2, 0)))
-            for c_in, c_out in pairwise(channels)
+            weight_norm(nn.Conv2d(c_in, c_out, (5, 1), (3, 1), padding=(2, 0))) for c_in, c_out in pairwise(channels)
         ]
         layers.append(weight_norm(nn.Conv2d(channels[-1], channels[-1], (5, 1), 1, padding=(2, 0))))
         self.convs = nn.ModuleList(layers)

@@ -1,0 +1,103 @@
+"""`ossicle bench kernels`: every registered kernel's fast path against its reference."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from cyclopts import Parameter
+
+from ossicle.cli import options
+from ossicle.cli.console import emit, emit_json, say, table
+from ossicle.registry import default_registry
+from ossicle.runs.environment import describe
+from ossicle.runs.folder import write_json
+
+
+def bench_kernels(
+    *,
+    device: options.Device = "auto",
+    rounds: Annotated[int, Parameter(help="Timed rounds; medians are reported.")] = 9,
+    output: Annotated[str | None, Parameter(name=["--output", "-o"], help="Write the JSON result here too.")] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> int:
+    """Time every kernel against its reference, in turn, over its own grid of arguments.
+
+    Where the fast path does not run (no CUDA), the reference alone is timed and the reason is stated.
+    """
+    place = options.resolve_device(device)
+    registry = default_registry()
+    rows = []
+    for name in registry.names("kernel"):
+        rows += time_kernel(name, registry.build("kernel", name), place, rounds)
+    result = {"device": place, "rounds": rounds, "rows": rows, "environment": describe()}
+    if output:
+        write_json(Path(output), result)
+        say(f"wrote {output}", quiet=quiet)
+    if json:
+        emit_json(result)
+    else:
+        cells = [
+            (
+                r["kernel"],
+                r["arguments"],
+                _us(r["reference_s"]),
+                _us(r["accelerated_s"]),
+                r["reason"] or f"{r['ratio']:.2f}x",
+            )
+            for r in rows
+        ]
+        emit(table(cells, ("kernel", "arguments", "reference (us)", "fast (us)", "ratio")))
+    return 0
+
+
+def time_kernel(name: str, kernel: Any, device: str, rounds: int) -> list[dict[str, Any]]:
+    """Return medians of both paths for every set of arguments of a kernel's grid."""
+    runs = kernel.supports(torch.device(device).type, "float32")
+    reason = None if runs else f"the fast path does not run on {device}"
+    rows = []
+    for label, arguments in kernel.samples():
+        moved = tuple(a.to(device) if isinstance(a, torch.Tensor) else a for a in arguments)
+        paths = {"reference": kernel.reference} | ({"accelerated": kernel.accelerated} if runs else {})
+        medians = _interleaved({key: _call(path, moved) for key, path in paths.items()}, device, rounds)
+        fast = medians.get("accelerated")
+        rows.append(
+            {
+                "kernel": name,
+                "arguments": label,
+                "reference_s": medians["reference"],
+                "accelerated_s": fast,
+                "ratio": medians["reference"] / fast if fast else None,
+                "reason": reason,
+            }
+        )
+    return rows
+
+
+def _call(path: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[[], Any]:
+    return lambda: path(*arguments)
+
+
+def _interleaved(calls: dict[str, Callable[[], Any]], device: str, rounds: int) -> dict[str, float]:
+    wait: Callable[[], Any] = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
+    times: dict[str, list[float]] = {key: [] for key in calls}
+    for call in calls.values():
+        call()
+    for turn in range(rounds):
+        order = list(calls) if turn % 2 else list(reversed(calls))
+        for key in order:
+            wait()
+            started = time.perf_counter()
+            calls[key]()
+            wait()
+            times[key].append(time.perf_counter() - started)
+    return {key: statistics.median(values) for key, values in times.items()}
+
+
+def _us(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1e6:.1f}"
