@@ -58,6 +58,14 @@ def expand(names: Sequence[str], suffixes: Iterable[str]) -> list[Input]:
     return unique
 
 
+def is_search(names: Sequence[str]) -> bool:
+    """Return whether names stand for a search (folder, glob or list), whose results go to a folder even if one is found."""
+    return any(
+        name.startswith("@") or Path(name).expanduser().is_dir() or (glob.has_magic(name) and not Path(name).exists())
+        for name in names
+    )
+
+
 def _with_lists(names: Sequence[str]) -> list[str]:
     spread: list[str] = []
     for name in names:
@@ -84,7 +92,7 @@ def _expand_one(name: str, wanted: set[str]) -> list[Input]:
     if path.exists() or not glob.has_magic(name):
         return [Input(path, Path(path.name))]
     fixed = Path(*_fixed_parts(path))
-    matches = sorted(Path(p) for p in glob.glob(str(path), recursive=True))
+    matches = sorted(fixed.glob(str(path.relative_to(fixed))))
     return [Input(p, p.relative_to(fixed)) for p in matches if p.is_file() and p.suffix.lower() in wanted]
 
 
