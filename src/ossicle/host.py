@@ -24,7 +24,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from ossicle import hookspecs
-from ossicle.errors import InvalidRecordError
+from ossicle.errors import InvalidRecordError, OssicleError
 from ossicle.plugin import CONTRACT, Check, Command, Component, Recipe
 from ossicle.targets import missing_reason
 
@@ -277,9 +277,8 @@ def describe_fault(error: BaseException) -> str:
 
 
 def _one_line(error: BaseException) -> str:
-    what = getattr(error, "what", None)
-    if what:
-        return f"{what}; {error.why}" if getattr(error, "why", None) else what
+    if isinstance(error, OssicleError):
+        return f"{error.what}; {error.why}" if error.why else error.what
     return " ".join(str(error).split()) or "no message"
 
 
@@ -306,14 +305,14 @@ def _names(variable: str) -> set[str] | None:
 def _status(distribution: importlib.metadata.Distribution, entry: importlib.metadata.EntryPoint) -> PluginStatus:
     metadata = distribution.metadata
     name = metadata["Name"] or "unknown"
-    authors = f"{metadata.get('Author', '')} {metadata.get('Author-email', '')}"
+    authors = [*(metadata.get_all("Author") or ()), *(metadata.get_all("Author-email") or ())]
     return PluginStatus(
         name=name,
         version=metadata["Version"] or "unknown",
         entry_point=entry.name,
         target=entry.value,
-        summary=metadata.get("Summary", "") or "",
-        first_party=canonicalize_name(name).startswith("ossicle-") and _HOUSE in authors,
+        summary=next(iter(metadata.get_all("Summary") or ()), ""),
+        first_party=canonicalize_name(name).startswith("ossicle-") and any(_HOUSE in author for author in authors),
     )
 
 

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ossicle.atomic import write_bytes
 from ossicle.errors import ConfigError
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib
+    import tomli as tomllib  # type: ignore[import-not-found, unused-ignore]
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -38,6 +39,4 @@ def write_toml(path: Path, values: Mapping[str, Any]) -> None:
     """Write plain values as TOML, whole or not at all; None is not allowed."""
     import tomli_w
 
-    part = path.with_name(path.name + ".part")
-    part.write_text(tomli_w.dumps(values), "utf-8")
-    part.replace(path)
+    write_bytes(path, tomli_w.dumps(values).encode())

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ossicle.atomic import write_bytes
 from ossicle.errors import ConfigError, InputError
 
 INDEX = "corpus.json"
@@ -131,9 +132,7 @@ def write_corpus(
         "shards": shards,
     }
     # The index comes last, so that an interrupted preparation is never taken for a whole one.
-    part = index.with_suffix(".part")
-    part.write_text(json.dumps(record), "utf-8")
-    part.replace(index)
+    write_bytes(index, json.dumps(record).encode())
     return folder
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ossicle.atomic import write_bytes
 from ossicle.errors import AudioError
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".au", ".caf", ".opus")
@@ -285,12 +286,7 @@ def write(
     """
     path = Path(path)
     data, report = encode(samples, sample_rate, format=format or format_of(path), subtype=subtype)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_bytes(path, data)
     return report
 
 

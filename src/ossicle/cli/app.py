@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ossicle.cli.console import say, show_bug, show_error
+from ossicle.cli.console import STDIO, say, show_bug, show_error
 from ossicle.errors import OssicleError, UsageError
 from ossicle.plugin import Command
 from ossicle.registry import default_registry
@@ -84,8 +84,14 @@ def _run(name: str, target: str, tokens: list[str]) -> int:
     else:
         app = App(name=f"ossicle {name}", version_flags=[])
         app.default(found)
+    app.suppress_keyboard_interrupt = False  # Ours to report: cyclopts would exit from within.
     try:
-        result = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        result = app(
+            [STDIO if token == "-" else token for token in tokens],
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+        )
     except CycloptsError as error:
         text = " ".join(str(error).split())
         raise UsageError(f"ossicle {name}: {text}", hint=f"see: ossicle {name} --help") from error

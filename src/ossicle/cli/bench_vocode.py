@@ -69,11 +69,12 @@ def bench_vocode(
     rows, failed = _measure_all(files, speakers, chosen, quiet=quiet)
     if not rows:
         raise NoInputError("no file could be measured", hint="see the errors above")
+    summaries = {name: summarise([row for row in rows if row.vocoder == name]) for name, _ in speakers}
     result = {
         "seed": seed,
         "files": len({row.file for row in rows}),
         "failed": failed,
-        "vocoders": {name: summarise([row for row in rows if row.vocoder == name]) for name, _ in speakers},
+        "vocoders": summaries,
         "rows": [row.__dict__ for row in rows],
         "environment": describe(),
     }
@@ -83,7 +84,7 @@ def bench_vocode(
     if json:
         emit_json(result)
     else:
-        emit(render(result["vocoders"]))
+        emit(render(summaries))
     return 3 if failed else 0
 
 

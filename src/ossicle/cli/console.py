@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from ossicle.errors import OssicleError
 from ossicle.host import debugging
+
+STDIO = "stdio:"
+"""What ``-`` becomes on its way through the option parser, which would take a lone dash for an option."""
 
 
 def say(text: str, *, quiet: bool = False) -> None:
@@ -81,7 +84,7 @@ def progress(total: int, what: str, *, quiet: bool = False) -> Iterator[Advance]
         yield lambda label="": bar.update(task, advance=1, label=label)
 
 
-def table(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> str:
+def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> str:
     """Return rows as columns of plain text: quick, and readable in a pipe."""
     everything = [header, *rows]
     widths = [max(len(row[i]) for row in everything) for i in range(len(header))]

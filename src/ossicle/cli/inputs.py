@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ossicle.cli.console import STDIO
 from ossicle.errors import NoInputError, UsageError
-
-STDIN = "-"
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def _with_lists(names: Sequence[str]) -> list[str]:
 
 
 def _expand_one(name: str, wanted: set[str]) -> list[Input]:
-    if name == STDIN:
+    if name in ("-", STDIO):
         return [Input(None, Path("stdin"))]
     path = Path(name).expanduser()
     if path.is_dir():

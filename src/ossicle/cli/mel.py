@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from ossicle.audio.mel import MelFrontEnd, MelSettings
-from ossicle.audio.mel_files import SUFFIXES, encode_mel
 from ossicle.cli import options
 from ossicle.cli.batch import run_batch
-from ossicle.cli.inputs import expand
-from ossicle.cli.outputs import STDOUT, Job, plan
-from ossicle.cli.speech import SOUND_SUFFIXES, load_sound, pad_for
-from ossicle.cli.vocode import _searched
+from ossicle.cli.inputs import expand, is_search
+from ossicle.cli.outputs import Job, plan
 from ossicle.errors import UsageError
 
-_PRESETS = {"hifigan": MelSettings.hifigan, "vocos": MelSettings.vocos}
+_PRESETS = ("hifigan", "vocos")
+_FORMATS = ("safetensors", "npy")
 
 
 def mel(
@@ -43,16 +41,21 @@ def mel(
       ossicle mel speech.flac -o speech.safetensors
       ossicle mel corpus/ -o mels/ --preset vocos --format npy
     """
+    # Heavy imports wait until there is work, so that --help is quick.
+    from ossicle.audio.mel import MelFrontEnd, MelSettings
+    from ossicle.audio.mel_files import encode_mel
+    from ossicle.cli.speech import SOUND_SUFFIXES, load_sound, pad_for
+
     found = expand(inputs, SOUND_SUFFIXES)
     suffix = _suffix(format, output)
-    jobs = plan(found, output, suffix=suffix, searched=_searched(inputs))
+    jobs = plan(found, output, suffix=suffix, searched=is_search(inputs))
     place = options.resolve_device(device)
     if preset is not None:
         if preset not in _PRESETS:
             raise UsageError(f"no preset is called {preset!r}", hint=f"use {' or '.join(_PRESETS)}")
         if vocoder or checkpoint:
             raise UsageError("--preset and a vocoder exclude each other", hint="give one of them")
-        front_end = MelFrontEnd(_PRESETS[preset]()).to(place)
+        front_end = MelFrontEnd(MelSettings.vocos() if preset == "vocos" else MelSettings.hifigan()).to(place)
         settings, analyse = front_end.settings, front_end
     else:
         _, speak = options.build_vocoder(vocoder, checkpoint=checkpoint, config=config, device=device)
@@ -75,15 +78,14 @@ def mel(
 
 
 def _suffix(format: str | None, output: str) -> str:
-    if format is not None:
-        if f".{format}" not in SUFFIXES:
-            raise UsageError(f"mels are not written as {format!r}", hint="use --format safetensors or npy")
-        return f".{format}"
-    named = "." + output.rpartition(".")[2]
-    if named in SUFFIXES:
-        return named
-    if output != STDOUT and "." in output.rpartition("/")[2].strip(".") and not output.endswith("/"):
+    named = "" if output.endswith("/") else Path(output).suffix.lower().lstrip(".")
+    chosen = format or (named if named in _FORMATS else _FORMATS[0])
+    if chosen not in _FORMATS:
+        raise UsageError(f"mels are not written as {format!r}", hint=f"use --format {' or '.join(_FORMATS)}")
+    if format is None and named and named not in _FORMATS and not Path(output).is_dir():
         raise UsageError(
-            f"cannot write {output}", why=f"mels are not written as {named}", hint="use .safetensors or .npy"
+            f"cannot write {output}",
+            why=f"mels are not written as .{named}",
+            hint="use .safetensors or .npy, or end the name of a folder with /",
         )
-    return SUFFIXES[-1]
+    return f".{chosen}"

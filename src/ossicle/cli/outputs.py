@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ossicle.cli.console import emit_bytes
+from ossicle.atomic import write_bytes
+from ossicle.cli.console import STDIO, emit_bytes
 from ossicle.cli.inputs import Input
 from ossicle.errors import InputError, UsageError
-
-STDOUT = "-"
 
 
 @dataclass(frozen=True)
@@ -34,19 +33,14 @@ class Job:
         if self.output is None:
             emit_bytes(data)
             return
-        part = self.output.with_name(self.output.name + ".part")
         try:
-            self.output.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(data)
-            part.replace(self.output)
+            write_bytes(self.output, data)
         except OSError as error:
             raise InputError(
                 f"cannot write {self.output}",
                 why=error.strerror or str(error),
                 hint="check the folder and the space on the disk",
             ) from error
-        finally:
-            part.unlink(missing_ok=True)
 
 
 def plan(inputs: Sequence[Input], output: str, *, suffix: str, searched: bool) -> list[Job]:
@@ -66,7 +60,7 @@ def plan(inputs: Sequence[Input], output: str, *, suffix: str, searched: bool) -
     UsageError
         If two inputs share an output, an output is an input, or many would go to standard output.
     """
-    if output == STDOUT:
+    if output in ("-", STDIO):
         if len(inputs) > 1:
             raise UsageError(f"{len(inputs)} inputs cannot share standard output", hint="name a folder: -o DIR")
         return [Job(inputs[0], None)]

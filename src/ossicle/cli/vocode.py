@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 from cyclopts import Parameter
 
-from ossicle.audio.files import encode
-from ossicle.audio.mel_files import SUFFIXES as MEL_SUFFIXES
 from ossicle.cli import options
 from ossicle.cli.batch import run_batch
-from ossicle.cli.inputs import STDIN, expand
+from ossicle.cli.inputs import expand, is_search
 from ossicle.cli.outputs import Job, plan
-from ossicle.cli.speech import SOUND_SUFFIXES, is_mel, load_mel, load_sound, pad_for
 from ossicle.errors import AudioError, UsageError
 
 _FORMATS = ("wav", "flac", "ogg", "mp3")
@@ -48,9 +45,16 @@ def vocode(
       ossicle vocode mels/ -o speech/ --checkpoint g_00975000
       ossicle vocode '*.wav' -o out/ --vocoder griffin-lim
     """
+    # Heavy imports wait until there is work, so that --help is quick.
+    import torch
+
+    from ossicle.audio.files import encode
+    from ossicle.audio.mel_files import SUFFIXES as MEL_SUFFIXES
+    from ossicle.cli.speech import SOUND_SUFFIXES, is_mel, load_mel, load_sound, pad_for
+
     found = expand(inputs, (*SOUND_SUFFIXES, *MEL_SUFFIXES))
     chosen = _format(format, output)
-    jobs = plan(found, output, suffix=f".{chosen}", searched=_searched(inputs))
+    jobs = plan(found, output, suffix=f".{chosen}", searched=is_search(inputs))
     torch.manual_seed(seed)
     name, speak = options.build_vocoder(vocoder, checkpoint=checkpoint, config=config, device=device, dtype=dtype)
 
@@ -92,34 +96,14 @@ def vocode(
 
 
 def _format(format: str | None, output: str) -> str:
-    suffix = output.rpartition(".")[2].lower()
-    chosen = (format or (suffix if suffix in _FORMATS else "wav")).lower()
+    named = "" if output.endswith("/") else Path(output).suffix.lower().lstrip(".")
+    chosen = (format or (named if named in _FORMATS else _FORMATS[0])).lower()
     if chosen not in _FORMATS:
         raise UsageError(f"cannot write {chosen!r}", hint=f"use --format {', '.join(_FORMATS)}")
-    if (
-        format is None
-        and "." in output.rpartition("/")[2]
-        and suffix not in _FORMATS
-        and not output.endswith("/")
-        and output.strip(".")
-    ):
+    if format is None and named and named not in _FORMATS and not Path(output).is_dir():
         raise UsageError(
             f"cannot write {output}",
-            why=f"the suffix .{suffix} stands for no format",
-            hint=f"use .{', .'.join(_FORMATS)}",
+            why=f"the suffix .{named} stands for no format",
+            hint=f"use .{', .'.join(_FORMATS)}, or end the name of a folder with /",
         )
     return chosen
-
-
-def _searched(inputs: list[str]) -> bool:
-    from pathlib import Path
-
-    return any(
-        name.startswith("@")
-        or (
-            name != STDIN
-            and not Path(name).expanduser().is_file()
-            and (Path(name).is_dir() or any(c in name for c in "*?["))
-        )
-        for name in inputs
-    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ossicle.atomic import write_bytes
 from ossicle.errors import ConfigError
 from ossicle.runs.environment import describe
 
@@ -57,10 +58,7 @@ class RunFolder:
 
 def write_json(path: Path, value: Any) -> Path:
     """Write a JSON file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")
-    part.replace(path)
+    write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n").encode())
     return path
 
 

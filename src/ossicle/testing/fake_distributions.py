@@ -55,10 +55,10 @@ class FakeSite:
 
 def component_plugin(kind: str, name: str, target: str) -> str:
     """Return the source of a thin module that yields one component."""
-    return f'''
+    return f"""
         from ossicle.plugin import Component, hookimpl
 
         @hookimpl
         def ossicle_components():
             yield Component({kind!r}, {name!r}, {target!r})
-    '''
+    """

@@ -7,18 +7,14 @@ from typing import Any
 
 import torch
 
+from ossicle.atomic import replacing
 from ossicle.errors import CheckpointError
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write a dictionary of tensors and plain values; an existing file is replaced only by a complete one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
+    with replacing(path) as part:
         torch.save(state, part)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def load_state(path: Path, *, device: torch.device | str = "cpu") -> dict[str, Any]:

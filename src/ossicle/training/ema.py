@@ -6,7 +6,7 @@ import copy
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -25,7 +25,8 @@ class Average(Generic[M]):
     def update(self, module: M, step: int) -> None:
         """Move the copy towards `module`; `step` counts from zero."""
         weight = 1.0 - min(self.decay, (1 + step) / (10 + step))
-        mine, theirs = list(self.module.parameters()), list(module.parameters())
+        mine: list[Tensor] = list(self.module.parameters())
+        theirs: list[Tensor] = list(module.parameters())
         torch._foreach_lerp_(mine, theirs, weight)
         for copied, original in zip(self.module.buffers(), module.buffers(), strict=True):
             copied.copy_(original)

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ossicle.atomic import write_bytes
 from ossicle.audio.mel import MelSettings
 from ossicle.errors import CheckpointError, ConfigError
 from ossicle.toml import read_toml, write_toml
@@ -38,10 +39,7 @@ def save_folder(
     """
     from safetensors.torch import save
 
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / (WEIGHTS + ".part")
-    part.write_bytes(save({name: value.detach().cpu().contiguous() for name, value in state.items()}))
-    part.replace(folder / WEIGHTS)
+    write_bytes(folder / WEIGHTS, save({name: value.detach().cpu().contiguous() for name, value in state.items()}))
     write_toml(
         folder / SETTINGS,
         {
