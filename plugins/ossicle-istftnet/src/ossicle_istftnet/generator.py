@@ -27,26 +27,29 @@ class Generator(nn.Module):
     config
         The layers.
     generator
-        Source of the initial weights; None takes torch's global one.
+        Source of the initial weights; None is one of seed 0, for networks whose weights a checkpoint brings.
+        torch's global random numbers stay as they are.
     """
 
     def __init__(self, config: GeneratorConfig, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.config = config
         channels = config.upsample_initial_channel
-        self.conv_pre = nn.Conv1d(config.n_mels, channels, 7, padding=3)
-        self.ups = nn.ModuleList()
-        self.resblocks = nn.ModuleList()
-        block = ResBlock1 if config.resblock == "1" else ResBlock2
-        for rate, kernel in zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True):
-            self.ups.append(nn.ConvTranspose1d(channels, channels // 2, kernel, rate, padding=(kernel - rate) // 2))
-            channels //= 2
-            for size, dilations in zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True):
-                self.resblocks.append(block(channels, size, dilations))
-        self.conv_post = nn.Conv1d(channels, config.output_channels, 7, padding=3)
+        # Layers draw weights as they are made, from the global generator: they are drawn again below.
+        with torch.random.fork_rng(devices=[]):
+            self.conv_pre = nn.Conv1d(config.n_mels, channels, 7, padding=3)
+            self.ups = nn.ModuleList()
+            self.resblocks = nn.ModuleList()
+            block = ResBlock1 if config.resblock == "1" else ResBlock2
+            for rate, kernel in zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True):
+                self.ups.append(nn.ConvTranspose1d(channels, channels // 2, kernel, rate, padding=(kernel - rate) // 2))
+                channels //= 2
+                for size, dilations in zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes, strict=True):
+                    self.resblocks.append(block(channels, size, dilations))
+            self.conv_post = nn.Conv1d(channels, config.output_channels, 7, padding=3)
         self.head = self._make_head()
-        if generator is not None:
-            self._initialise(generator)
+        if not self.conv_pre.weight.is_meta:
+            self._initialise(generator or torch.Generator().manual_seed(0))
 
     def _make_head(self) -> nn.Module:
         n_fft, hop = self.config.istft_n_fft, self.config.istft_hop

@@ -1,0 +1,42 @@
+# `make demo` and `make test` need Python 3.10 or newer and pip; everything else they install into .venv.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SPEECH ?= examples/speech.flac
+
+.PHONY: help demo test lint types imports check clean
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/'
+
+$(STAMP): requirements-dev.txt pyproject.toml plugins/ossicle-istftnet/pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
+	@touch $(STAMP)
+
+demo: $(STAMP) ## Turn real speech into a mel spectrogram and back into speech
+	@mkdir -p demo
+	$(BIN)/ossicle mel $(SPEECH) -o demo/speech.safetensors --force
+	$(BIN)/ossicle vocode demo/speech.safetensors -o demo/speech.wav --force
+	@echo "wrote demo/speech.wav (from $(SPEECH))"
+
+# One thread a worker: two workers with two threads each would only wait for each other.
+test: $(STAMP) ## Run all tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(STAMP) ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## Check types
+	$(BIN)/mypy
+
+imports: $(STAMP) ## Check that no arrow points up
+	$(BIN)/lint-imports
+
+check: lint types imports test ## Everything that CI runs
+
+clean: ## Remove the environment and what was made
+	rm -rf $(VENV) demo .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

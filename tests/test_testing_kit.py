@@ -1,0 +1,289 @@
+"""The kit itself: a sound component passes, and each fault planted in one is found by the check that is for it."""
+
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from ossicle.audio.mel import MelFrontEnd, MelSettings
+from ossicle.errors import MelError, UnknownNameError
+from ossicle.testing import check_component, checks_of, parametrize_checks
+
+
+class Sound:
+    """A vocoder that does everything right: each frame becomes a hop of its mean."""
+
+    def __init__(self):
+        self._front_end = MelFrontEnd(MelSettings.hifigan())
+        self.front_end = self._front_end.settings
+        self.sample_rate, self.hop_length, self.n_mels = 22050, 256, 80
+
+    def __repr__(self):
+        return "Sound()"
+
+    def to(self, device):
+        return self
+
+    def mel(self, wave):
+        return self._front_end(wave)
+
+    def __call__(self, mel):
+        if mel.dim() != 3 or mel.shape[1] != 80 or mel.shape[2] == 0 or not torch.isfinite(mel).all():
+            raise MelError("not a mel")
+        return self.speak(mel)
+
+    def speak(self, mel):
+        return torch.repeat_interleave(mel.mean(1) * 0.01, 256, dim=1)
+
+
+class Undocumented(Sound):
+    __doc__ = None
+
+
+class Forgetful(Sound):
+    """Gives something else in every call."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def speak(self, mel):
+        self.calls += 1
+        return super().speak(mel) + self.calls
+
+
+class Unseeded(Sound):
+    """Is built with an offset that nobody seeded."""
+
+    built = 0
+
+    def __init__(self):
+        super().__init__()
+        Unseeded.built += 1
+        self.offset = float(Unseeded.built)
+
+    def speak(self, mel):
+        return super().speak(mel) + self.offset
+
+
+class Uncopyable(Sound):
+    """Holds something that cannot be copied."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = (i for i in range(3))
+
+
+class Gambler(Sound):
+    """Draws from the global generators."""
+
+    def speak(self, mel):
+        torch.rand(1), random.random(), np.random.rand()
+        return super().speak(mel)
+
+
+class Bossy(Sound):
+    """Sets what belongs to everybody."""
+
+    def __init__(self):
+        super().__init__()
+        torch.set_grad_enabled(not torch.is_grad_enabled())
+
+
+class WrongRate(Sound):
+    """Says one rate and analyses at another."""
+
+    def __init__(self):
+        super().__init__()
+        self.sample_rate = 16000
+
+
+class Double(Sound):
+    """Gives float64."""
+
+    def speak(self, mel):
+        return super().speak(mel).double()
+
+
+class Short(Sound):
+    """Makes too few samples of a frame."""
+
+    def speak(self, mel):
+        return super().speak(mel)[:, : mel.shape[2] * 200]
+
+
+class Neighbourly(Sound):
+    """Lets the rows of a batch see each other."""
+
+    def speak(self, mel):
+        return super().speak(mel - mel.mean(0, keepdim=True))
+
+
+class Scribbler(Sound):
+    """Writes into the mel."""
+
+    def speak(self, mel):
+        return super().speak(mel.mul_(0.5)) * 0 + 1
+
+
+class Lenient(Sound):
+    """Takes anything."""
+
+    def __call__(self, mel):
+        return self.speak(torch.nan_to_num(mel))
+
+
+class OwnErrors(Sound):
+    """Refuses with an error of its own."""
+
+    def __call__(self, mel):
+        if mel.dim() != 3 or mel.shape[1] != 80 or not mel.shape[2] or not torch.isfinite(mel).all():
+            raise RuntimeError("no")
+        return self.speak(mel)
+
+
+class SilenceFails(Sound):
+    """Divides by how loud it is."""
+
+    def speak(self, mel):
+        return super().speak(mel) / (mel.max() > -9)
+
+
+@pytest.fixture(autouse=True)
+def restore_grad_mode():
+    before = torch.is_grad_enabled()
+    yield
+    torch.set_grad_enabled(before)
+
+
+def failures(component):
+    return {o.check: o for o in check_component("vocoder", component) if o.status == "failed"}
+
+
+def test_a_sound_vocoder_passes_everything():
+    assert not failures(Sound)
+    assert not failures(Sound())
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        (Undocumented, "documented"),
+        (Forgetful, "same input, same output"),
+        (Unseeded, "built twice, the same"),
+        (Uncopyable, "copies behave alike"),
+        (Gambler, "leaves global random numbers alone"),
+        (Bossy, "leaves global settings alone"),
+        (WrongRate, "declares its numbers"),
+        (Double, "gives float32 samples"),
+        (Short, "length grows by the hop"),
+        (Neighbourly, "batch equals one by one"),
+        (Scribbler, "leaves its input alone"),
+        (Lenient, "refuses what it cannot take"),
+        (OwnErrors, "refuses what it cannot take"),
+        (SilenceFails, "speaks silence"),
+    ],
+)
+def test_each_fault_is_found_by_its_check(fault, check):
+    found = failures(fault)
+    assert check in found
+    assert found[check].detail and found[check].hint
+
+
+def test_expectations_are_held():
+    outcomes = check_component("vocoder", Sound, expected={"sample_rate": 44100})
+    (failed,) = [o for o in outcomes if o.status == "failed"]
+    assert failed.check == "declares what is expected" and "44100" in failed.detail
+
+
+def test_outcomes_are_data():
+    record = check_component("vocoder", Sound)[0].as_dict()
+    assert record["kind"] == "vocoder" and record["status"] == "passed"
+
+
+def test_an_unknown_kind_has_no_checks():
+    with pytest.raises(UnknownNameError, match="kernel"):
+        checks_of("vocodr")
+
+
+@parametrize_checks("vocoder", Sound)
+def test_checks_run_under_pytest(check):
+    check()
+
+
+class Twice:
+    """A kernel whose fast path runs anywhere."""
+
+    op, tolerance = "twice", 1e-6
+
+    def reference(self, x):
+        return x * 2
+
+    def accelerated(self, x):
+        return x + x
+
+    def supports(self, device, dtype):
+        return device in ("cpu", "cuda")
+
+    def samples(self):
+        for n in (0, 1, 5, 64):
+            yield f"{n} values", (torch.arange(float(n)),)
+        yield "every other", (torch.arange(10.0)[::2],)
+
+
+class WrongTwin(Twice):
+    """Its fast path is a little off."""
+
+    def accelerated(self, x):
+        return x + x + 1e-4
+
+
+class WritingTwin(Twice):
+    """Its fast path writes into its input."""
+
+    def accelerated(self, x):
+        return x.mul_(2)
+
+
+class NarrowGrid(Twice):
+    """It is tried on one point only."""
+
+    def samples(self):
+        yield "one", (torch.ones(1),)
+
+
+class Everywhere(Twice):
+    """Claims to run on anything."""
+
+    def supports(self, device, dtype):
+        return True
+
+
+def test_a_sound_kernel_passes_everything():
+    assert [o for o in check_component("kernel", Twice) if o.status != "passed"] == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        (WrongTwin, "equals its reference"),
+        (WritingTwin, "leaves its input alone"),
+        (NarrowGrid, "has a wide grid"),
+        (Everywhere, "knows its devices"),
+    ],
+)
+def test_each_fault_of_a_kernel_is_found(fault, check):
+    assert check in {o.check for o in check_component("kernel", fault) if o.status == "failed"}
+
+
+def test_the_kit_works_without_pytest():
+    script = (
+        "import sys; sys.modules['pytest'] = None\n"
+        "from ossicle.testing import check_component\n"
+        "print(check_component('vocoder', object)[0].status)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in ("passed", "failed")
