@@ -65,6 +65,9 @@ def stoi(reference: npt.ArrayLike, estimate: npt.ArrayLike, sample_rate: int) ->
 
 def _at_16k(reference: npt.ArrayLike, estimate: npt.ArrayLike, sample_rate: int) -> tuple[Any, Any]:
     wanted, found = align(reference, estimate)
+    for wave, name in ((wanted, "reference"), (found, "estimate")):
+        if not wave.any():
+            raise AudioError("hearing cannot be measured here", why=f"the {name} is silent")
     return resample_array(wanted[None], sample_rate, _RATE)[0], resample_array(found[None], sample_rate, _RATE)[0]
 
 
