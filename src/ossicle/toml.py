@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -36,7 +38,32 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def write_toml(path: Path, values: Mapping[str, Any]) -> None:
-    """Write plain values as TOML, whole or not at all; None is not allowed."""
-    import tomli_w
+    """Write plain values as TOML, whole or not at all: strings, numbers, truth values, lists and tables of them.
 
-    write_bytes(path, tomli_w.dumps(values).encode())
+    Ours, since a run on a machine that has torch and little else must be able to write its model.
+    """
+    write_bytes(path, ("\n".join(_lines(values, ())) + "\n").encode())
+
+
+def _lines(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
+    lines = [f"{_key(key)} = {_value(value)}" for key, value in table.items() if not isinstance(value, Mapping)]
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            inner = (*path, _key(key))
+            lines += ["", f"[{'.'.join(inner)}]", *_lines(value, inner)]
+    return lines
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, (bool, int, str)):
+        # JSON's truth values, whole numbers and strings are TOML's too, but for one control character.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_value(item) for item in value)}]"
+    raise ConfigError(f"{value!r} cannot be written as TOML", why=f"it is a {type(value).__name__}")

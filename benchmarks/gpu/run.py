@@ -1,0 +1,176 @@
+"""Do the GPU queue on a bare CUDA machine: torch, triton and the checkout are enough. See QUEUE.md.
+
+Run: python benchmarks/gpu/run.py JOB --out DIR [--device cuda] [--smoke]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "src"), *(str(p / "src") for p in sorted((ROOT / "plugins").iterdir()))]
+
+import torch  # noqa: E402
+from ossicle_istftnet.config import variant  # noqa: E402
+from ossicle_istftnet.folder import save_folder  # noqa: E402
+from ossicle_istftnet.head_kernel import ISTFTHeadKernel  # noqa: E402
+from ossicle_istftnet.training import Trainer, TrainingConfig  # noqa: E402
+from ossicle_istftnet.vocoder import ISTFTNetVocoder  # noqa: E402
+
+from ossicle.audio.corpus import Corpus, read_corpus  # noqa: E402
+from ossicle.audio.mel import MelSettings  # noqa: E402
+from ossicle.runs.environment import describe  # noqa: E402
+from ossicle.runs.folder import write_json  # noqa: E402
+from ossicle.testing import check_component  # noqa: E402
+from ossicle.training.loop import STATE_FILE, LoopConfig, run_loop  # noqa: E402
+
+KERNELS = {"istft-head": ISTFTHeadKernel}
+"""Named here and not found by entry points: nothing is installed on the machine this runs on."""
+
+
+def kernel_parity(given: argparse.Namespace) -> dict[str, Any]:
+    """Run the conformance checks of every kernel."""
+    return {name: [o.as_dict() for o in check_component("kernel", kernel)] for name, kernel in KERNELS.items()}
+
+
+def kernel_timing(given: argparse.Namespace) -> dict[str, Any]:
+    """Time every kernel against its reference, in turn, medians."""
+    rows = []
+    for name, factory in KERNELS.items():
+        kernel = factory()
+        paths = {"reference": kernel.reference}
+        if kernel.supports(torch.device(given.device).type, "float32"):
+            paths["accelerated"] = kernel.accelerated
+        for label, arguments in [*kernel.samples(), *_large(given.smoke)]:
+            moved = [a.to(given.device) if isinstance(a, torch.Tensor) else a for a in arguments]
+            calls = {key: _bind(path, moved) for key, path in paths.items()}
+            rows.append({"kernel": name, "arguments": label, "median_s": _medians(calls, given)})
+    return {"rows": rows}
+
+
+def _large(smoke: bool) -> list[tuple[str, tuple[Any, ...]]]:
+    shapes = [(1, 64)] if smoke else [(1, 64 * 86), (1, 64 * 861), (16, 64 * 86), (64, 64 * 86)]
+    return [(f"16/4, batch {b}, {f} frames", (torch.randn(b, 18, f) * 0.3, 16, 4)) for b, f in shapes]
+
+
+def vocoder_timing(given: argparse.Namespace) -> dict[str, Any]:
+    """Time V1- and V2-C8C8I with random weights, eager float32, as times real time."""
+    rows = []
+    for name in ("v2-c8c8i",) if given.smoke else ("v1-c8c8i", "v2-c8c8i"):
+        speak = ISTFTNetVocoder.from_config(variant(name), MelSettings.hifigan()).to(given.device)
+        for batch, frames in [(1, 4)] if given.smoke else [(1, 86), (1, 861), (16, 86), (16, 861), (64, 86)]:
+            mel = torch.randn(batch, 80, frames, device=given.device) - 5.0
+            median = _medians({"eager": _bind(speak, [mel])}, given)["eager"]
+            seconds = batch * frames * speak.hop_length / speak.sample_rate
+            rows.append(
+                {
+                    "model": name,
+                    "batch": batch,
+                    "frames": frames,
+                    "median_s": median,
+                    "times_real_time": seconds / median,
+                }
+            )
+    return {"rows": rows}
+
+
+def train_vocoder(given: argparse.Namespace) -> dict[str, Any]:
+    """Train the default voice with the published discriminators, the whole corpus on the device."""
+    folder = given.out / "train-vocoder"
+    if given.smoke:
+        noise = (torch.randn(60000, generator=torch.Generator().manual_seed(0)) * 3000).to(torch.int16)
+        train = valid = Corpus(noise, torch.tensor([0]), torch.tensor([60000]), ("noise",), 22050)
+        config = TrainingConfig(
+            steps=2, warmup_steps=1, batch_size=1, spectral_weight=1.0, period_width=2, scale_width=16
+        )
+    else:
+        train = read_corpus(given.cache / "train", limit_shards=given.shards)
+        valid = read_corpus(given.cache / "valid")
+        config = TrainingConfig(
+            seed=given.seed,
+            steps=400_000,
+            batch_size=32,
+            segment_frames=32,
+            gan_learning_rate=3e-4,
+            amp="bf16",
+            gain_db=(-6.0, 3.0),
+        )
+    generator, front_end = variant("v2-c8c8i"), MelSettings.hifigan()
+    trainer = Trainer(generator, front_end, config, train, device=given.device)
+    if given.resume:
+        trainer.resume(folder / STATE_FILE)
+    log: list[dict[str, float]] = []
+    started = time.monotonic()
+    run_loop(
+        trainer,
+        LoopConfig(steps=config.steps, minutes=given.minutes, log_every=1 if given.smoke else 200, validate_every=2000),
+        folder,
+        log=lambda step, values: log.append({"step": step, **values}),
+        validate=lambda: trainer.validate(valid),
+        on_checkpoint=lambda: save_folder(folder / "model", trainer.shipped_state(), generator, front_end),
+    )
+    wall = time.monotonic() - started
+    return {"steps": trainer.step_number, "wall_s": wall, **trainer.validate(valid), "log": log}
+
+
+JOBS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "kernel-parity": kernel_parity,
+    "kernel-timing": kernel_timing,
+    "vocoder-timing": vocoder_timing,
+    "train-vocoder": train_vocoder,
+}
+
+
+def _bind(call: Callable[..., Any], arguments: list[Any]) -> Callable[[], Any]:
+    return lambda: call(*arguments)
+
+
+def _medians(calls: dict[str, Callable[[], Any]], given: argparse.Namespace) -> dict[str, float]:
+    wait = torch.cuda.synchronize if given.device.startswith("cuda") else lambda: None
+    times: dict[str, list[float]] = {key: [] for key in calls}
+    for call in calls.values():
+        for _ in range(1 if given.smoke else 5):
+            call()
+    for turn in range(2 if given.smoke else given.rounds):
+        for key in list(calls) if turn % 2 else list(reversed(calls)):
+            wait()
+            started = time.perf_counter()
+            calls[key]()
+            wait()
+            times[key].append(time.perf_counter() - started)
+    return {key: statistics.median(values) for key, values in times.items()}
+
+
+def main() -> None:
+    """Do the jobs named and write a result for each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("job", choices=[*JOBS, "all"], help="all: every job but training")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--cache", type=Path, help="corpus cache, for training")
+    parser.add_argument("--shards", type=int, help="train on the first so many shards")
+    parser.add_argument("--minutes", type=float, default=9.0)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--smoke", action="store_true", help="in miniature")
+    given = parser.parse_args()
+    for name in [job for job in JOBS if job != "train-vocoder"] if given.job == "all" else [given.job]:
+        result = {
+            "job": name,
+            "device": given.device,
+            "smoke": given.smoke,
+            **JOBS[name](given),
+            "environment": describe(),
+        }
+        print("wrote", write_json(given.out / f"{name}.json", result))
+
+
+if __name__ == "__main__":
+    main()
