@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -26,18 +29,23 @@ def f0(reference: npt.ArrayLike, estimate: npt.ArrayLike, sample_rate: int) -> d
     AudioError
         If the sound is shorter than one frame of 2048 samples.
     """
-    import librosa
-
     wanted, found = align(reference, estimate)
     if len(wanted) < _FRAME:
         raise AudioError("F0 cannot be measured here", why=f"{len(wanted)} samples are fewer than a frame of {_FRAME}")
-    tracks = [
-        librosa.pyin(wave, fmin=F_MIN, fmax=F_MAX, sr=sample_rate, frame_length=_FRAME, hop_length=_HOP)[:2]
-        for wave in (wanted, found)
-    ]
-    (pitch_a, voiced_a), (pitch_b, voiced_b) = tracks
+    pitch_a, voiced_a = _track(wanted.tobytes(), sample_rate)
+    pitch_b, voiced_b = _track(found.tobytes(), sample_rate)
     both = voiced_a & voiced_b
     cents = 1200.0 * np.log2(pitch_a[both] / pitch_b[both])
     rmse = float(np.sqrt(np.mean(cents**2))) if both.any() else float("nan")
     in_either = int(voiced_a.sum() + voiced_b.sum())
     return {"f0_rmse_cents": rmse, "voicing_f1": 2.0 * int(both.sum()) / in_either if in_either else 1.0}
+
+
+@lru_cache(maxsize=8)
+def _track(samples: bytes, sample_rate: int) -> tuple[Any, Any]:
+    # pYIN takes longer than the sound lasts, and one reference is compared with several estimates.
+    import librosa
+
+    wave = np.frombuffer(samples, dtype=np.float32)
+    pitch, voiced, _ = librosa.pyin(wave, fmin=F_MIN, fmax=F_MAX, sr=sample_rate, frame_length=_FRAME, hop_length=_HOP)
+    return pitch, voiced

@@ -1,0 +1,127 @@
+"""Write a voice's model card and its recipe's results.csv from its folder and its committed bench result.
+
+Run: python benchmarks/model_card.py [--check]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ossicle.audio.quality import FIGURES
+from ossicle.toml import read_toml
+
+ROOT = Path(__file__).resolve().parents[1]
+VOICE = ROOT / "plugins/ossicle-istftnet/src/ossicle_istftnet/default/kerstin-v2"
+RESULT = ROOT / "benchmarks/results/kerstin-v2.json"
+TABLE = ROOT / "recipes/kerstin/vocoder/results.csv"
+LABELS = {
+    "istftnet": "kerstin-v2",
+    "griffin-lim": "Griffin-Lim, 32 iterations",
+    "griffin-lim:iterations=128": "Griffin-Lim, 128 iterations",
+}
+
+
+def card() -> str:
+    """Return the text of the model card."""
+    settings, result = read_toml(VOICE / "model.toml"), json.loads(RESULT.read_text("utf-8"))
+    facts = settings["card"]
+    environment = result["environment"]
+    size = (VOICE / "model.safetensors").stat().st_size
+    return f"""# kerstin-v2
+
+The voice that ships inside ossicle-istftnet: iSTFTNet V2-C8C8I, {size / 4e6:.2f} M parameters, 80 natural-log mels of HiFi-GAN's
+analysis (FFT 1024, hop 256, 0 to 8,000 Hz) to speech at 22,050 Hz.
+
+| | |
+| --- | --- |
+| data | {facts["data"]}; 950 utterances, about 1.2 hours, for training |
+| licence | data CC0 1.0 (`rhasspy/dataset-voice-kerstin`); weights Apache-2.0 |
+| training | recipe `kerstin/vocoder`, seed {facts["seed"]}, {facts["steps"]} steps ({facts["phase"]}) on two CPU cores |
+| intended use | a default that needs no download, tests, demonstrations; speech of other speakers is outside its training |
+
+## Measured quality
+
+Means ± standard deviations over {result["files"]} held-out utterances of the same speaker, analysed and synthesised again.
+Griffin-Lim starts from the same mels, by the pseudo-inverse of the mel bank, momentum 0.99.
+
+{_table(result)}
+
+Measured {environment["utc"][:10]} with ossicle {environment["packages"]["ossicle"]}, torch {environment["packages"]["torch"]}, {environment["cpu"]}, {environment["threads"]} thread(s):
+`{environment["command"]}`.
+The figures are those of [kerstin-v2.json](../../../../../../benchmarks/results/kerstin-v2.json), which has a row a file.
+
+## Limits
+
+{_limits(result)}
+"""
+
+
+def _table(result: dict[str, Any]) -> str:
+    figures = list(FIGURES)
+    head = [f"{FIGURES[f][0]} {'↑' if FIGURES[f][1] else '↓'}" for f in figures]
+    lines = ["| | " + " | ".join(head) + " |", "| --- " * (len(figures) + 1) + "|"]
+    for name, summary in result["vocoders"].items():
+        cells = [f"{summary[f]['mean']:.3f} ± {summary[f]['sd']:.3f}" if f in summary else "-" for f in figures]
+        lines.append(f"| {LABELS.get(name, name)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _limits(result: dict[str, Any]) -> str:
+    ours, baseline = result["vocoders"]["istftnet"], result["vocoders"]["griffin-lim"]
+    verdicts = []
+    for figure, (label, higher) in FIGURES.items():
+        if figure in ours and figure in baseline:
+            better = (ours[figure]["mean"] > baseline[figure]["mean"]) == higher
+            verdicts.append((label, better))
+    ahead = [label for label, better in verdicts if better]
+    behind = [label for label, better in verdicts if not better]
+    text = f"Against Griffin-Lim with 32 iterations it is ahead in {', '.join(ahead) or 'nothing'}"
+    text += f" and behind in {', '.join(behind)}." if behind else "."
+    return text + " It was trained for hours on a CPU; a GPU would train it far longer."
+
+
+def rows() -> str:
+    """Return the text of results.csv."""
+    result, facts = json.loads(RESULT.read_text("utf-8")), read_toml(VOICE / "model.toml")["card"]
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["model", "steps", "seed", *(f for f in FIGURES), "files", "result"])
+    for name, summary in result["vocoders"].items():
+        ours = name == "istftnet"
+        means = [f"{summary[f]['mean']:.4f}" if f in summary else "" for f in FIGURES]
+        table.writerow(
+            [
+                LABELS.get(name, name),
+                facts["steps"] if ours else "",
+                facts["seed"] if ours else result["seed"],
+                *means,
+                result["files"],
+                "benchmarks/results/kerstin-v2.json",
+            ]
+        )
+    return text.getvalue()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail where a file is not what it would write"
+    )
+    check = parser.parse_args().check
+    for path, text in ((VOICE / "MODEL_CARD.md", card()), (TABLE, rows())):
+        if not check:
+            path.write_text(text, "utf-8")
+        elif path.read_text("utf-8") != text:
+            print(f"{path.relative_to(ROOT)} is not what its results say", file=sys.stderr)
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
