@@ -12,6 +12,7 @@ import importlib.metadata
 import inspect
 import io
 import os
+import re
 import sys
 import time
 import traceback
@@ -20,8 +21,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pluggy
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
 
 from ossicle import hookspecs
 from ossicle.errors import InvalidRecordError, OssicleError
@@ -302,6 +301,11 @@ def _names(variable: str) -> set[str] | None:
     return None if value is None else {canonicalize_name(name.strip()) for name in value.split(",") if name.strip()}
 
 
+def canonicalize_name(name: str) -> str:
+    """Return a distribution's name as PEP 503 normalizes it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def _status(distribution: importlib.metadata.Distribution, entry: importlib.metadata.EntryPoint) -> PluginStatus:
     metadata = distribution.metadata
     name = metadata["Name"] or "unknown"
@@ -317,12 +321,15 @@ def _status(distribution: importlib.metadata.Distribution, entry: importlib.meta
 
 
 def _unmet(distribution: importlib.metadata.Distribution) -> str | None:
-    for text in distribution.requires or ():
+    wanted = [text for text in distribution.requires or () if re.match(r"ossicle(?![\w.-])", text, re.IGNORECASE)]
+    if not wanted:
+        return None
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    for text in wanted:
         try:
             requirement = Requirement(text)
         except InvalidRequirement:
-            continue
-        if canonicalize_name(requirement.name) != "ossicle":
             continue
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue

@@ -60,6 +60,12 @@ def _dispatch(tokens: list[str]) -> int:
 
         print(ossicle.__version__)
         return 0
+    words = tuple(token for token in tokens if token != "--json")
+    if words[:1] in (("plugins",), ("info",)):
+        from ossicle.cli.plain import QUICK
+
+        if words in QUICK:
+            return QUICK[words]("--json" in tokens)
     # Known names first: with an unknown one, cyclopts would import every command to look for it.
     name = tokens[0]
     target = COMMANDS[name][0] if name in COMMANDS else _plugin_command(name)

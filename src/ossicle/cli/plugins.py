@@ -8,9 +8,9 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ossicle.cli import options
-from ossicle.cli.console import emit, emit_json, table
+from ossicle.cli.console import emit, emit_json
+from ossicle.cli.plain import list_plugins, trouble
 from ossicle.errors import UnknownNameError
-from ossicle.host import PluginStatus
 from ossicle.registry import default_registry
 
 app = App(name="plugins", help="List plugins and look into one.", version_flags=[])
@@ -19,18 +19,7 @@ app = App(name="plugins", help="List plugins and look into one.", version_flags=
 @app.command(name="list")
 def list_(*, json: options.Json = False) -> int:
     """List every plugin that is installed, loaded or not, with its components and the cause of any trouble."""
-    statuses = default_registry().host.statuses
-    if json:
-        emit_json([status.as_dict() for status in statuses])
-        return 0
-    if not statuses:
-        emit("no plugins are installed")
-        return 0
-    emit(table([(s.name, s.version, s.state, _brings(s)) for s in statuses], ("plugin", "version", "state", "brings")))
-    for status in statuses:
-        for line in _trouble(status):
-            emit(f"{status.name}: {line}")
-    return 0
+    return list_plugins(json)
 
 
 @app.command
@@ -65,17 +54,6 @@ def show(
         for hook, records in status.records.items():
             if hook != "ossicle_components":
                 emit(f"  {hook.removeprefix('ossicle_')}: {', '.join(r.name for r in records) or 'none'}")
-        for line in _trouble(status):
+        for line in trouble(status):
             emit(f"  {line}")
     return 0
-
-
-def _brings(status: PluginStatus) -> str:
-    names = [f"{c.kind}/{c.name}" for c in status.components]
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "-"
-
-
-def _trouble(status: PluginStatus) -> list[str]:
-    lines = [f"cause: {status.cause}"] if status.cause else []
-    lines += [f"do: {status.hint}"] if status.hint else []
-    return lines + [f"note: {note}" for note in status.notes]
