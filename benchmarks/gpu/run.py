@@ -17,11 +17,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "src"), *(str(p / "src") for p in sorted((ROOT / "plugins").iterdir()))]
 
 import torch  # noqa: E402
-from ossicle_istftnet.config import variant  # noqa: E402
-from ossicle_istftnet.folder import save_folder  # noqa: E402
-from ossicle_istftnet.head_kernel import ISTFTHeadKernel  # noqa: E402
-from ossicle_istftnet.training import Trainer, TrainingConfig  # noqa: E402
-from ossicle_istftnet.vocoder import ISTFTNetVocoder  # noqa: E402
 
 from ossicle.audio.corpus import Corpus, read_corpus  # noqa: E402
 from ossicle.audio.mel import MelSettings  # noqa: E402
@@ -29,6 +24,11 @@ from ossicle.runs.environment import describe  # noqa: E402
 from ossicle.runs.folder import write_json  # noqa: E402
 from ossicle.testing import check_component  # noqa: E402
 from ossicle.training.loop import STATE_FILE, LoopConfig, run_loop  # noqa: E402
+from ossicle_istftnet.config import variant  # noqa: E402
+from ossicle_istftnet.folder import save_folder  # noqa: E402
+from ossicle_istftnet.head_kernel import ISTFTHeadKernel  # noqa: E402
+from ossicle_istftnet.training import Trainer, TrainingConfig  # noqa: E402
+from ossicle_istftnet.vocoder import ISTFTNetVocoder  # noqa: E402
 
 KERNELS = {"istft-head": ISTFTHeadKernel}
 """Named here and not found by entry points: nothing is installed on the machine this runs on."""

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
+
+from ossicle.errors import CheckpointError, ConfigError
 from ossicle_istftnet.config import GeneratorConfig, variant, variant_names
 from ossicle_istftnet.folder import load_folder, save_folder
 from ossicle_istftnet.formats import load_state
 from ossicle_istftnet.generator import Generator
 from ossicle_istftnet.public_config import parse_public_config, read_public_config
 from ossicle_istftnet.vocoder import HiFiGANVocoder, ISTFTNetVocoder
-from safetensors.torch import save_file
-
-from ossicle.errors import CheckpointError, ConfigError
 
 GOLDEN = Path(__file__).parent / "golden" / "istftnet_c8c8i_w64"
 FOLDED = GOLDEN / "alt" / "g_folded"

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ossicle_istftnet.head import split_polar
 
 import ossicle
 from ossicle.audio.files import read
+from ossicle_istftnet.head import split_polar
 
 GOLDEN = Path(__file__).parent / "golden"
 ISTFT = GOLDEN / "istftnet_c8c8i_w64"

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from ossicle_istftnet.discriminators import MultiPeriodDiscriminator, MultiScaleDiscriminator, ScaleDiscriminator
 from ossicle_istftnet.losses import discriminator_loss, feature_loss, generator_loss, spectral_loss
 

@@ -5,13 +5,13 @@ import subprocess
 import sys
 
 import pytest
-from ossicle_istftnet.config import GeneratorConfig
-from ossicle_istftnet.vocoder import HiFiGANVocoder, ISTFTNetVocoder
 
 import ossicle
 from ossicle.audio.mel import MelSettings
 from ossicle.registry import default_registry
 from ossicle.testing import check_component
+from ossicle_istftnet.config import GeneratorConfig
+from ossicle_istftnet.vocoder import HiFiGANVocoder, ISTFTNetVocoder
 
 SMALL = {
     "upsample_initial_channel": 16,

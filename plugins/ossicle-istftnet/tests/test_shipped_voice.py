@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 import torch
-from ossicle_istftnet.doctor import shipped_voice
-from ossicle_istftnet.vocoder import ISTFTNetVocoder
 
 import ossicle
 from ossicle.audio.files import read
 from ossicle.audio.quality import mel_l1, pesq_wb
+from ossicle_istftnet.doctor import shipped_voice
+from ossicle_istftnet.vocoder import ISTFTNetVocoder
 
 ROOT = Path(__file__).parents[3]
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from ossicle_istftnet.config import GeneratorConfig
-from ossicle_istftnet.training import Trainer, TrainingConfig
 
 from ossicle.audio.corpus import read_corpus, write_corpus
 from ossicle.audio.mel import MelSettings
 from ossicle.errors import ConfigError
+from ossicle_istftnet.config import GeneratorConfig
+from ossicle_istftnet.training import Trainer, TrainingConfig
 
 REPOSITORY = Path(__file__).parents[3]
 GENERATOR = GeneratorConfig(upsample_initial_channel=16, resblock_kernel_sizes=(3,), resblock_dilation_sizes=((1, 3),))

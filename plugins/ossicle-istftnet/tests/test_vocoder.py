@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
-from ossicle_istftnet.config import GeneratorConfig, variant
-from ossicle_istftnet.griffin_lim import GriffinLim
-from ossicle_istftnet.vocoder import ISTFTNetVocoder
 
 import ossicle
 from ossicle.audio.mel import MelSettings
 from ossicle.errors import ConfigError, MelError
+from ossicle_istftnet.config import GeneratorConfig, variant
+from ossicle_istftnet.griffin_lim import GriffinLim
+from ossicle_istftnet.vocoder import ISTFTNetVocoder
 
 
 def speech_like(seconds=1.0, rate=22050):

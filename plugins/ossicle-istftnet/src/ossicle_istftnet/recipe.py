@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from ossicle.runs.folder import RunFolder
-from ossicle.runs.log import MetricsLog
 
 from ossicle.audio.corpus import INDEX, Corpus, read_corpus, write_corpus
 from ossicle.audio.mel import MelSettings
 from ossicle.errors import ConfigError, InputError, OssicleError
+from ossicle.runs.folder import RunFolder
+from ossicle.runs.log import MetricsLog
 from ossicle.toml import read_toml
 from ossicle.training.loop import STATE_FILE, LoopConfig, run_loop
 from ossicle_istftnet.config import GeneratorConfig, variant
