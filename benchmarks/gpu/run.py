@@ -6,7 +6,6 @@ Run: python benchmarks/gpu/run.py JOB --out DIR [--device cuda] [--smoke]
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from ossicle.audio.corpus import Corpus, read_corpus  # noqa: E402
 from ossicle.audio.mel import MelSettings  # noqa: E402
 from ossicle.runs.environment import describe  # noqa: E402
 from ossicle.runs.folder import write_json  # noqa: E402
+from ossicle.runs.timing import medians  # noqa: E402
 from ossicle.testing import check_component  # noqa: E402
 from ossicle.training.loop import STATE_FILE, LoopConfig, run_loop  # noqa: E402
 from ossicle_istftnet.config import variant  # noqa: E402
@@ -132,19 +132,8 @@ def _bind(call: Callable[..., Any], arguments: list[Any]) -> Callable[[], Any]:
 
 
 def _medians(calls: dict[str, Callable[[], Any]], given: argparse.Namespace) -> dict[str, float]:
-    wait = torch.cuda.synchronize if given.device.startswith("cuda") else lambda: None
-    times: dict[str, list[float]] = {key: [] for key in calls}
-    for call in calls.values():
-        for _ in range(1 if given.smoke else 5):
-            call()
-    for turn in range(2 if given.smoke else given.rounds):
-        for key in list(calls) if turn % 2 else list(reversed(calls)):
-            wait()
-            started = time.perf_counter()
-            calls[key]()
-            wait()
-            times[key].append(time.perf_counter() - started)
-    return {key: statistics.median(values) for key, values in times.items()}
+    rounds, warmup = (2, 1) if given.smoke else (given.rounds, 5)
+    return medians(calls, device=given.device, rounds=rounds, warmup=warmup)
 
 
 def main() -> None:

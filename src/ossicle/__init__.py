@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ossicle.host import PluginStatus
+    from ossicle.status import PluginStatus
 
 __all__ = ["__version__", "build", "get", "names", "plugins"]
 

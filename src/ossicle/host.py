@@ -6,32 +6,30 @@ taken; this loop does neither. Every plugin ends in one of five states, and none
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import importlib.metadata
-import inspect
-import io
 import os
 import re
-import sys
-import time
-import traceback
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any
 
 import pluggy
 
 from ossicle import hookspecs
-from ossicle.errors import InvalidRecordError, OssicleError
+from ossicle.errors import InvalidRecordError
+from ossicle.loading import (
+    capture,
+    debugging,
+    describe_fault,
+    guarded_import,
+    one_line,
+    pass_on,
+    signature_fault,
+    unmet_version,
+)
 from ossicle.plugin import CONTRACT, Check, Command, Component, Recipe
+from ossicle.status import PluginStatus, Record
 from ossicle.targets import missing_reason
 
-State = Literal["loaded", "disabled", "incompatible", "rejected", "broken"]
-Record = Component | Command | Recipe | Check
-
-_HEAVY = ("torch", "torchaudio", "numpy", "scipy", "librosa", "soundfile", "sklearn", "pandas", "matplotlib")
-_SLOW_S = 0.3
 _RECORD_HOOKS: dict[str, type] = {
     "ossicle_components": Component,
     "ossicle_commands": Command,
@@ -39,66 +37,6 @@ _RECORD_HOOKS: dict[str, type] = {
     "ossicle_checks": Check,
 }
 _HOUSE = "The ossicle authors"
-
-
-@dataclass
-class PluginStatus:
-    """What became of one entry point.
-
-    Parameters
-    ----------
-    name, version
-        The distribution's.
-    entry_point, target
-        The entry point's name and the module it names.
-    state
-        ``loaded``, ``disabled``, ``incompatible``, ``rejected`` or ``broken``.
-    records
-        What its hooks yielded, by hook.
-    cause, hint
-        Why it is not loaded, and what to do.
-    notes
-        Remarks on a plugin that is loaded: it prints, it is slow, a name is shared.
-    """
-
-    name: str
-    version: str
-    entry_point: str
-    target: str
-    state: State = "loaded"
-    summary: str = ""
-    first_party: bool = False
-    records: dict[str, tuple[Record, ...]] = field(default_factory=dict)
-    cause: str | None = None
-    hint: str | None = None
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def components(self) -> tuple[Component, ...]:
-        """The components it brings."""
-        return tuple(r for r in self.records.get("ossicle_components", ()) if isinstance(r, Component))
-
-    def fail(self, state: State, cause: str, hint: str | None = None) -> None:
-        """Put the plugin into a state other than loaded, with the cause."""
-        self.state, self.cause, self.hint = state, cause, hint
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values, ready for JSON."""
-        return {
-            "name": self.name,
-            "version": self.version,
-            "state": self.state,
-            "components": [f"{c.kind}/{c.name}" for c in self.components],
-            "commands": [r.name for r in self.records.get("ossicle_commands", ())],
-            "recipes": [r.name for r in self.records.get("ossicle_recipes", ())],
-            "checks": [r.name for r in self.records.get("ossicle_checks", ())],
-            "entry_point": self.entry_point,
-            "module": self.target,
-            "summary": self.summary,
-            "cause": self.cause,
-            "hint": self.hint,
-            "notes": list(self.notes),
-        }
 
 
 class Host:
@@ -140,7 +78,7 @@ class Host:
                     )
                 elif (allowed is not None and not names & allowed) or names & disabled:
                     status.fail("disabled", "left out by OSSICLE_PLUGINS or OSSICLE_DISABLE")
-                elif unmet := _unmet(distribution):
+                elif unmet := unmet_version(distribution):
                     status.fail("incompatible", unmet, f"pip install -U ossicle {status.name}")
                 else:
                     host._load(status)
@@ -152,10 +90,10 @@ class Host:
         return host
 
     def _load(self, status: PluginStatus) -> None:
-        module = _guarded_import(status)
+        module = guarded_import(status)
         if module is None:
             return
-        fault = _signature_fault(module)
+        fault = signature_fault(module)
         if fault:
             status.fail("rejected", fault, "see the hooks in docs/plugins.md")
             return
@@ -163,7 +101,7 @@ class Host:
             # Two distributions may use one entry name, so the manager knows them by both names.
             self._manager.register(module, name=f"{status.name}:{status.entry_point}")
         except (pluggy.PluginValidationError, ValueError) as error:
-            status.fail("rejected", _one_line(error), "see the hooks in docs/plugins.md")
+            status.fail("rejected", one_line(error), "see the hooks in docs/plugins.md")
             return
         self._by_module[id(module)] = status
 
@@ -179,14 +117,15 @@ class Host:
 
     def _collect_one(self, status: PluginStatus, hook_name: str, record_type: type, function: Any) -> bool:
         try:
-            with _capture() as printed:
+            with capture() as printed:
                 records = tuple(function() or ())
         except InvalidRecordError as error:
-            _debug()
-            status.fail("rejected", f"{hook_name}: {_one_line(error)}", "mend the record that it yields")
+            if debugging():
+                raise
+            status.fail("rejected", f"{hook_name}: {one_line(error)}", "mend the record that it yields")
             return False
         except BaseException as error:
-            _pass_on(error)
+            pass_on(error)
             status.fail("broken", f"{hook_name} raised {describe_fault(error)}", "report it to the plugin's authors")
             return False
         if printed.getvalue().strip():
@@ -260,40 +199,12 @@ class Host:
                 # An implementation may take fewer arguments than its hook offers.
                 answer = implementation.function(**{name: arguments[name] for name in implementation.argnames})
             except BaseException as error:
-                _pass_on(error)
+                pass_on(error)
                 status.fail(
                     "broken", f"{hook_name} raised {describe_fault(error)}", "report it to the plugin's authors"
                 )
             else:
                 yield status, answer
-
-
-def describe_fault(error: BaseException) -> str:
-    """Return an exception's type, message and last place in one line."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {_one_line(error)}{place}"
-
-
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, OssicleError):
-        return f"{error.what}; {error.why}" if error.why else error.what
-    return " ".join(str(error).split()) or "no message"
-
-
-def debugging() -> bool:
-    """Return whether ``OSSICLE_DEBUG`` asks for faults to come through."""
-    return os.environ.get("OSSICLE_DEBUG", "") not in ("", "0")
-
-
-def _debug() -> None:
-    if debugging():
-        raise
-
-
-def _pass_on(error: BaseException) -> None:
-    if isinstance(error, KeyboardInterrupt) or debugging():
-        raise error
 
 
 def _names(variable: str) -> set[str] | None:
@@ -318,89 +229,3 @@ def _status(distribution: importlib.metadata.Distribution, entry: importlib.meta
         summary=next(iter(metadata.get_all("Summary") or ()), ""),
         first_party=canonicalize_name(name).startswith("ossicle-") and any(_HOUSE in author for author in authors),
     )
-
-
-def _unmet(distribution: importlib.metadata.Distribution) -> str | None:
-    wanted = [text for text in distribution.requires or () if re.match(r"ossicle(?![\w.-])", text, re.IGNORECASE)]
-    if not wanted:
-        return None
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    for text in wanted:
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
-            continue
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        try:
-            version = importlib.metadata.version("ossicle")
-        except importlib.metadata.PackageNotFoundError:
-            return None
-        if not requirement.specifier.contains(version, prereleases=True):
-            return f"it needs ossicle{requirement.specifier}; this is ossicle {version}"
-    return None
-
-
-def _guarded_import(status: PluginStatus) -> Any:
-    before = {name for name in _HEAVY if name in sys.modules}
-    started = time.perf_counter()
-    module_name, _, attribute = status.target.partition(":")
-    try:
-        with _capture() as printed:
-            module: Any = importlib.import_module(module_name.strip())
-            for part in filter(None, attribute.strip().split(".")):
-                module = getattr(module, part)
-    except BaseException as error:
-        _pass_on(error)
-        status.fail("broken", describe_fault(error), "report it to the plugin's authors, or uninstall it")
-        return None
-    if printed.getvalue().strip():
-        first_line = printed.getvalue().strip().splitlines()[0][:80]
-        status.notes.append(f"prints at import: {first_line}")
-    heavy = [name for name in _HEAVY if name in sys.modules and name not in before]
-    took = time.perf_counter() - started
-    if heavy:
-        status.notes.append(
-            f"heavy import: its entry-point module imports {', '.join(heavy)}; name code by target instead"
-        )
-    elif took > _SLOW_S:
-        status.notes.append(f"heavy import: its entry-point module takes {took:.1f} s to import")
-    return module
-
-
-@contextlib.contextmanager
-def _capture() -> Iterator[io.StringIO]:
-    """Keep what a plugin prints off the real streams: stdout belongs to results."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-        yield printed
-
-
-def _signature_fault(module: Any) -> str | None:
-    """Return why a hook implementation's signature is refused; pluggy versions differ on what they let through."""
-    known = {name for name in vars(hookspecs) if name.startswith("ossicle_")}
-    for name, function in _implementations(module):
-        if name not in known:
-            return f"there is no hook {name}; the hooks are {', '.join(sorted(known))}"
-        offered = set(inspect.signature(getattr(hookspecs, name)).parameters)
-        for parameter in inspect.signature(function).parameters.values():
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                return f"{name} takes *{parameter.name}; name the arguments it uses"
-            if parameter.name not in offered and parameter.name != "self":
-                return f"{name} takes an argument {parameter.name!r} that the hook does not offer"
-            if parameter.default is not parameter.empty:
-                return (
-                    f"{name} gives its argument {parameter.name!r} a default, which pluggy versions treat differently"
-                )
-    return None
-
-
-def _implementations(module: Any) -> Iterable[tuple[str, Any]]:
-    for name in dir(module):
-        function = getattr(module, name, None)
-        marked = getattr(function, "ossicle_impl", None)
-        if callable(function) and marked:
-            yield marked.get("specname") or name, function
-        elif name.startswith("ossicle_") and inspect.isfunction(function) and name not in vars(hookspecs):
-            yield name, function

@@ -9,8 +9,10 @@ from functools import cache
 from typing import Any
 
 from ossicle.errors import AmbiguousNameError, BrokenPluginError, ConfigError, UnknownNameError
-from ossicle.host import Host, PluginStatus, debugging, describe_fault
+from ossicle.host import Host
+from ossicle.loading import debugging, describe_fault
 from ossicle.plugin import KINDS, Component
+from ossicle.status import PluginStatus
 from ossicle.targets import load_target
 
 

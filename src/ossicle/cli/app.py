@@ -76,7 +76,7 @@ def _run(name: str, target: str, tokens: list[str]) -> int:
     from cyclopts import App, CycloptsError
 
     from ossicle.errors import BrokenPluginError
-    from ossicle.host import describe_fault
+    from ossicle.loading import describe_fault
     from ossicle.targets import load_target
 
     try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +14,7 @@ from ossicle.cli.console import emit, emit_json, say, table
 from ossicle.registry import default_registry
 from ossicle.runs.environment import describe
 from ossicle.runs.folder import write_json
+from ossicle.runs.timing import medians
 
 
 def bench_kernels(
@@ -64,15 +63,15 @@ def time_kernel(name: str, kernel: Any, device: str, rounds: int) -> list[dict[s
     for label, arguments in kernel.samples():
         moved = tuple(a.to(device) if isinstance(a, torch.Tensor) else a for a in arguments)
         paths = {"reference": kernel.reference} | ({"accelerated": kernel.accelerated} if runs else {})
-        medians = _interleaved({key: _call(path, moved) for key, path in paths.items()}, device, rounds)
-        fast = medians.get("accelerated")
+        found = medians({key: _call(path, moved) for key, path in paths.items()}, device=device, rounds=rounds)
+        fast = found.get("accelerated")
         rows.append(
             {
                 "kernel": name,
                 "arguments": label,
-                "reference_s": medians["reference"],
+                "reference_s": found["reference"],
                 "accelerated_s": fast,
-                "ratio": medians["reference"] / fast if fast else None,
+                "ratio": found["reference"] / fast if fast else None,
                 "reason": reason,
             }
         )
@@ -81,22 +80,6 @@ def time_kernel(name: str, kernel: Any, device: str, rounds: int) -> list[dict[s
 
 def _call(path: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[[], Any]:
     return lambda: path(*arguments)
-
-
-def _interleaved(calls: dict[str, Callable[[], Any]], device: str, rounds: int) -> dict[str, float]:
-    wait: Callable[[], Any] = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
-    times: dict[str, list[float]] = {key: [] for key in calls}
-    for call in calls.values():
-        call()
-    for turn in range(rounds):
-        order = list(calls) if turn % 2 else list(reversed(calls))
-        for key in order:
-            wait()
-            started = time.perf_counter()
-            calls[key]()
-            wait()
-            times[key].append(time.perf_counter() - started)
-    return {key: statistics.median(values) for key, values in times.items()}
 
 
 def _us(seconds: float | None) -> str:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from ossicle.errors import OssicleError
-from ossicle.host import debugging
+from ossicle.loading import debugging
 
 STDIO = "stdio:"
 """What ``-`` becomes on its way through the option parser, which would take a lone dash for an option."""

@@ -9,7 +9,7 @@ from ossicle import kernels
 from ossicle.cli import options
 from ossicle.cli.console import emit, emit_json
 from ossicle.errors import OssicleError, PluginError
-from ossicle.host import describe_fault
+from ossicle.loading import describe_fault
 from ossicle.plugin import Check, CheckResult
 from ossicle.registry import Registry, default_registry
 from ossicle.targets import load_target

@@ -15,9 +15,9 @@ from collections.abc import Callable
 
 import ossicle
 from ossicle.cli.console import emit, emit_json, table
-from ossicle.host import PluginStatus
 from ossicle.plugin import CONTRACT
 from ossicle.registry import default_registry
+from ossicle.status import PluginStatus
 
 _PACKAGES = (
     "torch",
