@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
@@ -12,7 +14,10 @@ from ossicle_istftnet.blocks import SLOPE, ResBlock1, ResBlock2
 from ossicle_istftnet.config import GeneratorConfig
 from ossicle_istftnet.head import FullPhaseHead, SineHead, TanhHead, check_frames
 
-_FINAL_SLOPE = 0.01
+Stage = Callable[[Tensor], Tensor]
+"""The mean of the residual blocks of one stage, however it is computed: (B, C, t) to (B, C, t)."""
+
+FINAL_SLOPE = 0.01
 """The last leaky ReLU has PyTorch's default slope in every published checkpoint, unlike the others."""
 
 
@@ -65,23 +70,35 @@ class Generator(nn.Module):
                 fan_in = module.weight[0].numel()
                 module.bias.uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=generator)
 
-    def channels(self, mel: Tensor) -> Tensor:
-        """Return what the head takes, (B, output_channels, F), of mels (B, M, T)."""
-        x = self.conv_pre(mel)
-        n_blocks = len(self.config.resblock_kernel_sizes)
-        for stage, up in enumerate(self.ups):
+    def channels(self, mel: Tensor, *, stages: Sequence[Stage] | None = None) -> Tensor:
+        """Return what the head takes, (B, output_channels, F), of mels (B, M, T).
+
+        Each layer runs in its own weights' dtype: a narrow body may end in a wide last convolution. `stages` compute
+        the residual blocks after each up-sampling in another way.
+        """
+        x = self.conv_pre(mel.to(self.conv_pre.weight.dtype))
+        for index, up in enumerate(self.ups):
             x = up(leaky_relu(x, SLOPE))
-            blocks = self.resblocks[stage * n_blocks : (stage + 1) * n_blocks]
-            total = blocks[0](x)
-            for block in blocks[1:]:
-                total = total + block(x)
-            x = total / n_blocks
-        x = leaky_relu(x, _FINAL_SLOPE)
+            x = self.mean_of_blocks(index, x) if stages is None else stages[index](x)
+        x = leaky_relu(x, FINAL_SLOPE)
         if self.config.has_istft:
             check_frames(mel.shape[2], x.shape[2])
             # One more frame at the left gives the centre-trimmed inverse STFT exactly T * hop_length samples.
             x = pad(x, (1, 0), mode="reflect")
-        return self.conv_post(x)
+        return self.conv_post(x.to(self.conv_post.weight.dtype))
+
+    def blocks(self, stage: int) -> nn.ModuleList:
+        """Return the parallel residual blocks after an up-sampling."""
+        count = len(self.config.resblock_kernel_sizes)
+        return self.resblocks[stage * count : (stage + 1) * count]
+
+    def mean_of_blocks(self, stage: int, x: Tensor) -> Tensor:
+        """Return the mean of a stage's residual blocks, (B, C, t) of (B, C, t)."""
+        first, *others = self.blocks(stage)
+        total = first(x)
+        for block in others:
+            total = total + block(x)
+        return total / (1 + len(others))
 
     def forward(self, mel: Tensor) -> Tensor:
         """Return samples (B, N) of natural-log mels (B, M, T); N = T * hop_length where every kernel - rate is even."""

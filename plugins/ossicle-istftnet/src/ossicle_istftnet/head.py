@@ -24,6 +24,12 @@ def inverse_stft(spectrum: Tensor, n_fft: int, hop: int) -> Tensor:
     return torch.istft(spectrum, n_fft, hop, n_fft, window, center=True)
 
 
+def windowed_frames(spectrum: Tensor, n_fft: int) -> Tensor:
+    """Return what an inverse STFT adds up, (B, n_fft, F), of a complex spectrum (B, n_fft // 2 + 1, F)."""
+    window = torch.hann_window(n_fft, device=spectrum.device, dtype=spectrum.real.dtype)
+    return torch.fft.irfft(spectrum, n_fft, dim=1) * window[:, None]
+
+
 def istft_head(x: Tensor, n_fft: int, hop: int) -> Tensor:
     """Return samples (B, (F - 1) * hop) of channels (B, n_fft + 2, F): the plain reference of kernel ``istft-head``."""
     if x.shape[0] == 0 or x.shape[2] < 2:
@@ -50,6 +56,11 @@ class SineHead(nn.Module):
         )
         return head(x, self.n_fft, self.hop)
 
+    def frames(self, x: Tensor) -> Tensor:
+        """Return windowed frames (B, n_fft, F), not yet added up, of channels (B, n_fft + 2, F)."""
+        magnitude, phase = split_polar(_wide(x))
+        return windowed_frames(torch.polar(magnitude, phase), self.n_fft)
+
 
 class FullPhaseHead(nn.Module):
     """Exponential magnitude, phase as the angle of two channels a bin, inverse STFT."""
@@ -61,10 +72,18 @@ class FullPhaseHead(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return samples (B, (F - 1) * hop) of channels (B, 3 * (n_fft // 2 + 1), F)."""
+        return inverse_stft(self.spectrum(x), self.n_fft, self.hop)
+
+    def frames(self, x: Tensor) -> Tensor:
+        """Return windowed frames (B, n_fft, F), not yet added up, of channels (B, 3 * (n_fft // 2 + 1), F)."""
+        return windowed_frames(self.spectrum(x), self.n_fft)
+
+    def spectrum(self, x: Tensor) -> Tensor:
+        """Return the complex spectrum (B, n_fft // 2 + 1, F) of channels (B, 3 * (n_fft // 2 + 1), F)."""
         magnitude, cosine, sine = _wide(x).chunk(3, dim=1)
         # The tiny offset keeps the gradient finite where both channels vanish.
         scale = torch.exp(magnitude) * torch.rsqrt(cosine.square() + sine.square() + 1e-12)
-        return inverse_stft(torch.complex(scale * cosine, scale * sine), self.n_fft, self.hop)
+        return torch.complex(scale * cosine, scale * sine)
 
 
 class TanhHead(nn.Module):

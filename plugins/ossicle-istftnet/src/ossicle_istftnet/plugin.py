@@ -9,7 +9,7 @@ from ossicle.plugin import Check, Component, hookimpl
 
 @hookimpl
 def ossicle_components() -> Iterator[Component]:
-    """Yield the vocoders and the fused head."""
+    """Yield the vocoders and the kernels."""
     yield Component(
         "vocoder",
         "istftnet",
@@ -29,6 +29,12 @@ def ossicle_components() -> Iterator[Component]:
         "istft-head",
         "ossicle_istftnet.head_kernel:ISTFTHeadKernel",
         "exp, sine, inverse real DFT and overlap-add in one pass",
+    )
+    yield Component(
+        "kernel",
+        "dilated-convolution",
+        "ossicle_istftnet.cpu.winograd:DilatedConvolutionKernel",
+        "dilated convolutions with half the multiplications, for CPUs",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,11 +11,24 @@ from torch import Tensor
 
 from ossicle.audio.mel import MelFrontEnd, MelSettings
 from ossicle.errors import CheckpointError, ConfigError, MelError
+from ossicle_istftnet.calibration import calibration_mels
+from ossicle_istftnet.chunking import Chunking, speak_chunked
 from ossicle_istftnet.config import GeneratorConfig
+from ossicle_istftnet.engines import DTYPES, Engine, make_engine, resolve_dtype
 from ossicle_istftnet.folder import SETTINGS, load_folder, save_folder
 from ossicle_istftnet.formats import fit, load_state
 from ossicle_istftnet.generator import Generator
 from ossicle_istftnet.public_config import read_public_config
+from ossicle_istftnet.receptive_field import receptive_field
+from ossicle_istftnet.streaming import GeneratorStream
+
+_LONGEST_AT_ONCE = 1024
+"""Frames that are computed in one go; more are cut into chunks."""
+
+_CHUNK = 256
+"""Frames of a chunk of a long mel: on a CPU, larger ones are no faster and take more memory."""
+
+_NARROW_CHUNK = 64
 
 SHIPPED = Path(__file__).parent / "default" / "kerstin-v2"
 """The voice that ships inside."""
@@ -34,6 +48,9 @@ class ISTFTNetVocoder:
         ``.pth``, ``.safetensors``; any layout of `ossicle_istftnet.formats`), or a folder that holds one.
     config
         A public checkpoint's ``config.json``; None takes the one beside it.
+    dtype
+        ``"fp32"`` (exact), or ``"bf16"``, ``"fp16"``, ``"int8"`` where the processor computes them natively: prepared
+        and measured against float32 when made, see `precision`. ``"auto"`` is the fastest that is native.
     device
         Where it runs.
 
@@ -44,24 +61,31 @@ class ISTFTNetVocoder:
     """
 
     architecture: ClassVar[str] = "istftnet"
-    dtypes: ClassVar[tuple[str, ...]] = ("fp32",)
+    dtypes: ClassVar[tuple[str, ...]] = DTYPES
 
     def __init__(
-        self, checkpoint: Path_ | None = None, config: Path_ | None = None, *, device: torch.device | str = "cpu"
+        self,
+        checkpoint: Path_ | None = None,
+        config: Path_ | None = None,
+        *,
+        dtype: str = "fp32",
+        device: torch.device | str = "cpu",
     ) -> None:
         generator, front_end, self.name = self._load(checkpoint, config)
-        self._assemble(generator, front_end, device)
+        self._assemble(generator, front_end, dtype, device)
 
     @classmethod
-    def from_config(cls, generator: GeneratorConfig, front_end: MelSettings, *, seed: int = 0) -> ISTFTNetVocoder:
+    def from_config(
+        cls, generator: GeneratorConfig, front_end: MelSettings, *, seed: int = 0, dtype: str = "fp32"
+    ) -> ISTFTNetVocoder:
         """Return a vocoder with random weights, for tests and timings."""
         vocoder = cls.__new__(cls)
         vocoder.name = f"random weights, seed {seed}"
         network = Generator(generator, generator=torch.Generator().manual_seed(seed))
-        vocoder._assemble(network, front_end, "cpu")
+        vocoder._assemble(network, front_end, dtype, "cpu")
         return vocoder
 
-    def _assemble(self, generator: Generator, front_end: MelSettings, device: torch.device | str) -> None:
+    def _assemble(self, generator: Generator, front_end: MelSettings, dtype: str, device: torch.device | str) -> None:
         found = generator.config
         if found.kind != self.architecture:
             raise CheckpointError(
@@ -79,6 +103,7 @@ class ISTFTNetVocoder:
         self.sample_rate = front_end.sample_rate
         self.hop_length = front_end.hop_length
         self.n_mels = front_end.n_mels
+        self._wanted = dtype
         self.to(device)
 
     def _load(self, checkpoint: Path_ | None, config: Path_ | None) -> tuple[Generator, MelSettings, str]:
@@ -118,17 +143,77 @@ class ISTFTNetVocoder:
         """Where it runs."""
         return self._front_end.bank.device
 
+    @property
+    def receptive_field(self) -> tuple[int, int]:
+        """Frames to the left and right of a frame that its samples depend on; the right ones are `stream`'s latency."""
+        return receptive_field(self.generator.config)
+
+    @property
+    def precision(self) -> Engine:
+        """What runs in which type, and how far its samples are from float32's on calibration speech."""
+        return self._engine
+
     @torch.no_grad()
     def __call__(self, mel: Tensor) -> Tensor:
         """Return samples (B, N), float32, of natural-log mels (B, M, T).
 
         N is T * hop_length; a configuration whose kernel and rate differ by an odd number adds samples at the end.
+        Long mels are computed in exact chunks, so that memory grows by the samples alone.
 
         Raises
         ------
         MelError
             If the shape does not fit or values are not finite.
         """
+        mel = self._checked(mel)
+        if mel.shape[2] == 0:
+            raise MelError(f"the mel has shape {tuple(mel.shape)}", why="there must be at least one frame")
+        if mel.shape[2] <= _LONGEST_AT_ONCE:
+            return self._engine.speak(mel)
+        return torch.cat(list(self._in_chunks([mel], _CHUNK)), dim=1)
+
+    @torch.no_grad()
+    def stream(self, mels: Iterable[Tensor], *, chunk_frames: int | None = None) -> Iterator[Tensor]:
+        """Yield samples (B, n) of mels (B, M, t) that come in pieces of any size; together they equal one call's.
+
+        In float32 every layer keeps what later samples need: nothing is computed twice, and samples come as soon as
+        they are determined, `receptive_field[1]` frames after their own. Float32 noise apart (3e-6), samples are
+        those of one call.
+
+        Parameters
+        ----------
+        mels
+            Pieces (B, M, t), t from 0 up, B the same throughout.
+        chunk_frames
+            Compute chunks of so many frames with their surroundings again instead: more throughput where pieces are
+            small and latency does not matter. Types narrower than float32 always do, by 64 frames.
+
+        Raises
+        ------
+        MelError
+            If a piece does not fit or holds values that are not finite, or all together are empty.
+        """
+        checked = (self._checked(piece) for piece in mels)
+        if chunk_frames is None and self._engine.dtype != "fp32":
+            chunk_frames = _NARROW_CHUNK
+        if chunk_frames is not None:
+            yield from self._in_chunks(checked, chunk_frames)
+            return
+        running = GeneratorStream(self.generator)
+        for whole in checked:
+            for piece in whole.split(_CHUNK, dim=2):
+                wave = running.push(piece)
+                if wave.shape[1]:
+                    yield wave
+        yield running.finish()
+
+    def _in_chunks(self, mels: Iterable[Tensor], frames: int) -> Iterator[Tensor]:
+        left, right = self.receptive_field
+        # A GPU is idle on one chunk at a time; a CPU's caches are not.
+        batch = 8 if self.device.type == "cuda" else 1
+        return speak_chunked(self._engine.speak, mels, Chunking(frames, left, right, self.hop_length, batch))
+
+    def _checked(self, mel: Tensor) -> Tensor:
         if mel.dim() != 3 or mel.shape[1] != self.n_mels:
             transposed = mel.dim() == 3 and mel.shape[2] == self.n_mels
             raise MelError(
@@ -138,13 +223,13 @@ class ISTFTNetVocoder:
                 if transposed
                 else "analyse the sound with this vocoder's mel()",
             )
-        if mel.shape[0] == 0 or mel.shape[2] == 0:
-            raise MelError(f"the mel has shape {tuple(mel.shape)}", why="there must be at least one frame")
+        if mel.shape[0] == 0:
+            raise MelError(f"the mel has shape {tuple(mel.shape)}", why="the batch is empty")
         mel = mel.to(self.device, torch.float32)
         if not bool(torch.isfinite(mel).all()):
             bad = int((~torch.isfinite(mel)).sum())
             raise MelError("the mel holds values that are not numbers", why=f"{bad} are NaN or infinite")
-        return self.generator(mel)
+        return mel
 
     @torch.no_grad()
     def mel(self, wave: Tensor) -> Tensor:
@@ -158,9 +243,12 @@ class ISTFTNetVocoder:
         return self._front_end(wave.to(self.device, torch.float32))
 
     def to(self, device: Any) -> ISTFTNetVocoder:
-        """Move to a device and return itself."""
+        """Move to a device and return itself; types narrower than float32 are prepared and measured there."""
+        device = torch.device(device)
+        dtype = resolve_dtype(self._wanted, device)
         self.generator.to(device)
         self._front_end.to(device)
+        self._engine = make_engine(self.generator, dtype, device, calibration_mels(self.n_mels))
         return self
 
     def save(self, folder: Path_, *, card: dict[str, Any] | None = None) -> None:

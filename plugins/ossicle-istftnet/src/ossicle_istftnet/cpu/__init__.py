@@ -1,0 +1,1 @@
+"""Faster arithmetic for CPUs: exact in float32, bfloat16 and int8."""
