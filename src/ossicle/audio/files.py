@@ -129,7 +129,7 @@ def blocks(path: Path | str, *, block_frames: int) -> Iterator[Samples]:
             block = _decoded(file, block_frames, path.name)
             if not block.shape[0]:
                 break
-            _check_finite(block, path.name, offset=done)
+            check_finite(block, path.name, offset=done)
             done += block.shape[0]
             yield np.ascontiguousarray(block.T)
     if done < expected:
@@ -158,10 +158,11 @@ def _open(source: Path | io.BytesIO, name: str | None = None) -> Any:
         hint = "convert it, for example: ffmpeg -i IN out.wav"
         if suffix in (".m4a", ".aac", ".wma", ".mp4", ".webm"):
             hint = f"libsndfile does not read {suffix}; {hint}"
-        raise AudioError(f"{name} is not a sound file that can be read", why=_reason(error), hint=hint) from error
+        raise AudioError(f"{name} is not a sound file that can be read", why=reason_of(error), hint=hint) from error
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return libsndfile's words for what went wrong."""
     return str(getattr(error, "error_string", error)).strip().rstrip(".")
 
 
@@ -180,7 +181,7 @@ def _read_open(file: Any, name: str, start: int, frames: int, allow_truncated: b
         )
     if data.shape[0] < wanted and not allow_truncated:
         raise _truncated(name, data.shape[0], wanted)
-    _check_finite(data, name)
+    check_finite(data, name)
     return Clip(np.ascontiguousarray(data.T), file.samplerate, file.format, file.subtype)
 
 
@@ -191,7 +192,7 @@ def _decoded(file: Any, frames: int, name: str) -> Samples:
         return file.read(frames, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, MemoryError) as error:
         raise AudioError(
-            f"{name} cannot be decoded", why=_reason(error), hint="the file is damaged; get it again"
+            f"{name} cannot be decoded", why=reason_of(error), hint="the file is damaged; get it again"
         ) from error
 
 
@@ -204,7 +205,7 @@ def _ask_plugins(path: Path) -> Clip | None:
     if answer is None:
         return None
     samples = np.atleast_2d(np.asarray(answer[1][0], dtype=np.float32))
-    _check_finite(samples.T, path.name)
+    check_finite(samples.T, path.name)
     return Clip(samples, int(answer[1][1]), format=answer[0].name)
 
 
@@ -220,7 +221,8 @@ def _truncated(name: str, found: int, expected: int) -> AudioError:
     )
 
 
-def _check_finite(data: Samples, name: str, *, offset: int = 0) -> None:
+def check_finite(data: Samples, name: str, *, offset: int = 0) -> None:
+    """Raise `AudioError` where samples (N, C) are NaN or infinite."""
     bad = ~np.isfinite(data).all(axis=1)
     if bad.any():
         first = offset + int(bad.argmax())
@@ -319,7 +321,29 @@ def encode(
         raise AudioError(
             f"cannot write samples of shape {data.shape}", why="there must be at least one, as (N,) or (C, N)"
         )
-    _check_finite(data.T, "the sound to write")
+    check_finite(data.T, "the sound to write")
+    format, chosen = choose_subtype(format, subtype)
+    out, report = to_subtype(data, chosen)
+    buffer = io.BytesIO()
+    try:
+        soundfile.write(buffer, out.T, int(sample_rate), format=format, subtype=chosen)
+    except (soundfile.LibsndfileError, ValueError, TypeError) as error:
+        raise AudioError(
+            f"cannot write {format} at {sample_rate} Hz", why=reason_of(error), hint="use WAV or FLAC"
+        ) from error
+    return buffer.getvalue(), report
+
+
+def choose_subtype(format: str, subtype: str | None) -> tuple[str, str]:
+    """Return libsndfile's names of a format and of how it keeps samples.
+
+    Raises
+    ------
+    AudioError
+        If the format cannot keep them so.
+    """
+    import soundfile
+
     format = format.upper()
     chosen = subtype or soundfile.default_subtype(format)
     if not soundfile.check_format(format, chosen):
@@ -329,19 +353,16 @@ def encode(
             if format in soundfile.available_formats()
             else "use WAV, FLAC, OGG or MP3",
         )
+    return format, chosen
+
+
+def to_subtype(data: Samples, subtype: str) -> tuple[npt.NDArray[Any], WriteReport]:
+    """Return samples (C, N) as a subtype takes them, clipped at full scale where it has one."""
     peak = float(np.abs(data).max())
-    out: np.ndarray = data
-    clipped = 0
-    if chosen not in ("FLOAT", "DOUBLE"):
-        clipped = int((np.abs(data) > 1.0).sum())
-        out = np.clip(data, -1.0, 1.0)
-    if chosen == "PCM_16":
+    if subtype in ("FLOAT", "DOUBLE"):
+        return data, WriteReport(0, peak)
+    clipped = int((np.abs(data) > 1.0).sum())
+    out: npt.NDArray[Any] = np.clip(data, -1.0, 1.0)
+    if subtype == "PCM_16":
         out = np.clip(np.rint(out * 32768.0), -32768, 32767).astype(np.int16)
-    buffer = io.BytesIO()
-    try:
-        soundfile.write(buffer, out.T, int(sample_rate), format=format, subtype=chosen)
-    except (soundfile.LibsndfileError, ValueError, TypeError) as error:
-        raise AudioError(
-            f"cannot write {format} at {sample_rate} Hz", why=_reason(error), hint="use WAV or FLAC"
-        ) from error
-    return buffer.getvalue(), WriteReport(clipped, peak)
+    return out, WriteReport(clipped, peak)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,15 +47,20 @@ def run_batch(
     quiet: bool,
     as_json: bool,
     about: dict[str, Any] | None = None,
+    workers: int = 1,
 ) -> int:
-    """Do the jobs and return the exit code: 0 all fine, 3 some failed, 4 none could be used, 130 interrupted."""
+    """Do the jobs and return the exit code: 0 all fine, 3 some failed, 4 none could be used, 130 interrupted.
+
+    With several workers the jobs go to processes of their own, so `work` must be picklable.
+    """
     outcomes: list[Outcome] = []
     interrupted = False
     with progress(len(jobs), verb, quiet=quiet) as advance:
         try:
-            for job in jobs:
-                outcomes.append(_one(job, work, force=force, quiet=quiet))
-                advance(job.source.label)
+            for outcome in _outcomes(jobs, work, force=force, workers=workers):
+                _tell(outcome, quiet=quiet)
+                outcomes.append(outcome)
+                advance(outcome.job.source.label)
         except KeyboardInterrupt:
             interrupted = True
     counts = {status: sum(o.status == status for o in outcomes) for status in ("written", "kept", "failed")}
@@ -73,10 +78,25 @@ def run_batch(
     return InputError.exit_code if counts["failed"] else 0
 
 
-def _one(job: Job, work: Work, *, force: bool, quiet: bool) -> Outcome:
-    if job.kept(force=force):
-        say(f"kept {job.target}: it exists (--force overwrites)", quiet=quiet)
-        return Outcome(job, "kept")
+def _outcomes(jobs: Sequence[Job], work: Work, *, force: bool, workers: int) -> Iterator[Outcome]:
+    waiting = []
+    for job in jobs:
+        if job.kept(force=force):
+            yield Outcome(job, "kept")
+        else:
+            waiting.append(job)
+    if workers > 1 and len(waiting) > 1:
+        # Imported here: one file needs no pool.
+        from ossicle.cli.pool import run_pool
+
+        yield from run_pool(waiting, work, workers)
+        return
+    for job in waiting:
+        yield attempt(job, work)
+
+
+def attempt(job: Job, work: Work) -> Outcome:
+    """Do one job; whatever goes wrong becomes a failed outcome."""
     started = time.perf_counter()
     try:
         facts = work(job)
@@ -88,9 +108,14 @@ def _one(job: Job, work: Work, *, force: bool, quiet: bool) -> Outcome:
         show_bug(error)
         failure = InputError(f"{job.source.label} made the program fail", why=f"{type(error).__name__}: {error}")
     else:
-        took = time.perf_counter() - started
-        for note in facts.get("notes", ()):
-            say(f"{job.source.label}: {note}", quiet=quiet)
-        return Outcome(job, "written", took, facts)
-    say(f"failed {job.source.label}: {failure}")
+        return Outcome(job, "written", time.perf_counter() - started, facts)
     return Outcome(job, "failed", time.perf_counter() - started, error=failure)
+
+
+def _tell(outcome: Outcome, *, quiet: bool) -> None:
+    if outcome.status == "kept":
+        say(f"kept {outcome.job.target}: it exists (--force overwrites)", quiet=quiet)
+    elif outcome.error is not None:
+        say(f"failed {outcome.job.source.label}: {outcome.error}")
+    for note in outcome.facts.get("notes", ()):
+        say(f"{outcome.job.source.label}: {note}", quiet=quiet)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -82,6 +83,29 @@ def progress(total: int, what: str, *, quiet: bool = False) -> Iterator[Advance]
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total, label="")
         yield lambda label="": bar.update(task, advance=1, label=label)
+
+
+class Ticker:
+    """A line on a terminal that is written over as work goes on; nothing where there is no terminal."""
+
+    def __init__(self, what: str, *, quiet: bool = False) -> None:
+        self._what = what
+        self._shown = not quiet and sys.stderr.isatty()
+        self._last = 0.0
+
+    def __enter__(self) -> Ticker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown and self._last:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+    def update(self, text: str) -> None:
+        """Show where the work has come to, at most five times a second."""
+        now = time.monotonic()
+        if self._shown and now - self._last > 0.2:
+            self._last = now
+            print(f"\r\033[K{self._what}: {text}", end="", file=sys.stderr, flush=True)
 
 
 def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> str:

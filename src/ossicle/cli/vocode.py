@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from ossicle.cli import options
 from ossicle.cli.batch import run_batch
+from ossicle.cli.console import say
 from ossicle.cli.inputs import expand, is_search
-from ossicle.cli.outputs import Job, plan
-from ossicle.errors import AudioError, UsageError
+from ossicle.cli.outputs import plan
+from ossicle.errors import UsageError
 
 _FORMATS = ("wav", "flac", "ogg", "mp3")
 
@@ -26,7 +26,16 @@ def vocode(
     checkpoint: options.Checkpoint = None,
     config: options.Config = None,
     device: options.Device = "auto",
-    dtype: options.Dtype = "auto",
+    dtype: options.Dtype = "fp32",
+    chunk_frames: Annotated[
+        int | None, Parameter(help="Go through every input by so many mel frames at a time (default: long ones alone).")
+    ] = None,
+    raw: Annotated[
+        bool, Parameter(negative="", help="Pipe: float32 little-endian mels in, frame by frame; samples out.")
+    ] = False,
+    workers: Annotated[
+        int | None, Parameter(help="Processes for many files (default: all cores from eight files on, one on a GPU).")
+    ] = None,
     mono: Annotated[bool, Parameter(negative="", help="Mix channels down; else each is vocoded by itself.")] = False,
     format: Annotated[str | None, Parameter(help="wav, flac, ogg or mp3 (default: by -o's suffix, else wav).")] = None,
     subtype: Annotated[str | None, Parameter(help="PCM_16, PCM_24, FLOAT, ... (default: the format's).")] = None,
@@ -38,61 +47,55 @@ def vocode(
     """Turn sound or mel spectrograms into speech.
 
     Sound is analysed into the vocoder's own mels and synthesised again, at the vocoder's sampling rate and the input's
-    length. Mels are natural-log, (M, T) or (1, M, T), in .npy or .safetensors.
+    length. Mels are natural-log, (M, T) or (1, M, T), in .npy or .safetensors. Long inputs go through in constant
+    memory, with the same samples; in a pipe, --raw speaks mels as they come.
 
     Examples:
       ossicle vocode speech.flac -o out.wav
       ossicle vocode mels/ -o speech/ --checkpoint g_00975000
       ossicle vocode '*.wav' -o out/ --vocoder griffin-lim
+      acoustic-model | ossicle vocode - -o - --raw | aplay -f FLOAT_LE -r 22050
     """
     # Heavy imports wait until there is work, so that --help is quick.
-    import torch
-
-    from ossicle.audio.files import encode
     from ossicle.audio.mel_files import SUFFIXES as MEL_SUFFIXES
-    from ossicle.cli.speech import SOUND_SUFFIXES, is_mel, load_mel, load_sound, pad_for
+    from ossicle.cli.pool import default_workers
+    from ossicle.cli.speech import SOUND_SUFFIXES
+    from ossicle.cli.vocode_work import VocodeWork
 
-    found = expand(inputs, (*SOUND_SUFFIXES, *MEL_SUFFIXES))
-    chosen = _format(format, output)
+    if chunk_frames is not None and chunk_frames < 1:
+        raise UsageError(f"--chunk-frames {chunk_frames}", why="a chunk has at least one frame")
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers}", why="there must be at least one")
+    if raw and (format or subtype or mono):
+        raise UsageError("--raw goes without --format, --subtype and --mono", why="it writes bare float32 samples")
+    found = expand(inputs, (".raw", ".f32") if raw else (*SOUND_SUFFIXES, *MEL_SUFFIXES))
+    chosen = "raw" if raw else _format(format, output)
     jobs = plan(found, output, suffix=f".{chosen}", searched=is_search(inputs))
-    torch.manual_seed(seed)
-    name, speak = options.build_vocoder(vocoder, checkpoint=checkpoint, config=config, device=device, dtype=dtype)
-
-    def work(job: Job) -> dict[str, Any]:
-        data = job.source.read_bytes() if job.source.path is None else None
-        if is_mel(job.source, data):
-            mel, notes = load_mel(job.source, data, speak.front_end, wanted_by=f"the vocoder {name}")
-            length = None
-        else:
-            sound = load_sound(job.source, data, speak.front_end, mono=mono)
-            notes, length = sound.notes, sound.wave.shape[1]
-            mel = speak.mel(pad_for(sound.wave, speak.front_end))
-        started = time.perf_counter()
-        wave = speak(mel).cpu()[:, :length]
-        took = time.perf_counter() - started
-        if not bool(torch.isfinite(wave).all()):
-            raise AudioError(
-                "the vocoder made samples that are not numbers", hint="the mel may be far too loud; look at its values"
-            )
-        encoded, report = encode(wave.numpy(), speak.sample_rate, format=chosen, subtype=subtype)
-        job.write(encoded)
-        if report.clipped:
-            notes.append(
-                f"{report.clipped} samples were beyond full scale (peak {report.peak:.2f}) and clipped; --subtype FLOAT keeps them"
-            )
-        seconds = wave.shape[1] / speak.sample_rate
-        return {
-            "notes": notes,
-            "sample_rate": speak.sample_rate,
-            "channels": wave.shape[0],
-            "samples": wave.shape[1],
-            "clipped": report.clipped,
-            "synthesis_s": round(took, 4),
-            "times_real_time": round(seconds / took, 2) if took else None,
-        }
-
-    about = {"vocoder": name, "checkpoint": checkpoint, "device": str(options.resolve_device(device))}
-    return run_batch(jobs, work, verb="vocode", force=force, quiet=quiet, as_json=json, about=about)
+    place = options.resolve_device(device)
+    count = default_workers(len(jobs), place) if workers is None else workers
+    work = VocodeWork(
+        vocoder=vocoder, checkpoint=checkpoint, config=config, device=place, dtype=dtype, seed=seed, format=chosen,
+        subtype=subtype, mono=mono, chunk_frames=chunk_frames, raw=raw, quiet=quiet or len(jobs) > 1,
+    )  # fmt: skip
+    # Built here even where workers build their own, so that a wrong name or checkpoint is told once, and first.
+    name, speak = work.voice()
+    precision = getattr(speak, "precision", None)
+    if precision is not None and precision.dtype != "fp32":
+        say(precision.describe(), quiet=quiet)
+    if raw and hasattr(speak, "stream"):
+        frames = speak.receptive_field[1]
+        say(f"latency: {frames} frames, {1000 * frames * speak.hop_length / speak.sample_rate:.0f} ms", quiet=quiet)
+    about = {
+        "vocoder": name,
+        "checkpoint": checkpoint,
+        "device": place,
+        "dtype": getattr(precision, "dtype", "fp32"),
+        "snr_db": getattr(precision, "snr_db", None),
+        "workers": count,
+    }
+    # With raw samples on stdout there is no room for JSON.
+    as_json = json and not (raw and output in ("-", options.STDIO))
+    return run_batch(jobs, work, verb="vocode", force=force, quiet=quiet, as_json=as_json, about=about, workers=count)
 
 
 def _format(format: str | None, output: str) -> str:

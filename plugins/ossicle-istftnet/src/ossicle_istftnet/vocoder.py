@@ -245,6 +245,8 @@ class ISTFTNetVocoder:
     def to(self, device: Any) -> ISTFTNetVocoder:
         """Move to a device and return itself; types narrower than float32 are prepared and measured there."""
         device = torch.device(device)
+        if getattr(self, "_engine", None) is not None and device == self.device:
+            return self
         dtype = resolve_dtype(self._wanted, device)
         self.generator.to(device)
         self._front_end.to(device)
