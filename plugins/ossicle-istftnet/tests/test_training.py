@@ -151,3 +151,44 @@ def test_training_starts_from_a_public_checkpoint(corpus, tmp_path):
         mel = torch.full((1, 80, 4), -6.0)
         with torch.no_grad():
             torch.testing.assert_close(learner.generator(mel), speak(mel), atol=1e-6, rtol=1e-5)
+
+
+def test_a_widened_run_sounds_nearly_like_the_one_it_comes_from():
+    from dataclasses import replace
+
+    from ossicle_istftnet.generator import Generator
+    from ossicle_istftnet.widening import widen_state
+
+    sine = Generator(GENERATOR).add_weight_norm()
+    wide = Generator(replace(GENERATOR, phase="full")).add_weight_norm()
+    optimizer = torch.optim.AdamW(sine.parameters())
+    sine(torch.randn(1, 80, 8)).sum().backward()
+    optimizer.step()
+    state = {
+        "generator": sine.state_dict(),
+        "average": sine.state_dict(),
+        "generator_optimizer": optimizer.state_dict(),
+    }
+    widened = widen_state(state, seed=0)
+    wide.load_state_dict(widened["generator"])
+    other = torch.optim.AdamW(wide.parameters())
+    other.load_state_dict(widened["generator_optimizer"])
+    mel = torch.randn(1, 80, 8)
+    with torch.no_grad():
+        before, after = sine(mel), wide(mel)
+    assert float((before - after).square().mean()) < 0.05 * float(before.square().mean())
+    # The moments fit, so that the next step can be taken.
+    wide(mel).sum().backward()
+    other.step()
+
+
+def test_the_lock_loss_hears_noise_that_starts_anew_with_every_frame():
+    from ossicle_istftnet.losses import frame_lock_loss
+
+    draw = torch.Generator().manual_seed(0)
+    noise, other = (torch.randn(4, 64 * 256, generator=draw) for _ in range(2))
+    locked = torch.randn(4, 256, generator=draw).repeat(1, 64)
+    assert frame_lock_loss(noise, other, 256) < 0.12 < 0.6 < frame_lock_loss(noise, locked, 256)
+    half = 0.7 * locked + 0.7 * other
+    assert 0.2 < frame_lock_loss(noise, half, 256) < 0.6
+    assert frame_lock_loss(noise, noise, 256) < 0.002

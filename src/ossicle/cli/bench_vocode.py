@@ -13,9 +13,13 @@ import numpy as np
 import torch
 from cyclopts import Parameter
 
+from ossicle.atomic import write_bytes
 from ossicle.audio.files import SUFFIXES
 from ossicle.audio.quality import FIGURES, MEASURES
+from ossicle.audio.quality.tone import ToneDetector
 from ossicle.cli import options
+from ossicle.cli.bench_figure import quality_against_speed
+from ossicle.cli.bench_speed import measure_speed
 from ossicle.cli.console import emit, emit_json, progress, say, table
 from ossicle.cli.inputs import Input, expand
 from ossicle.cli.speech import load_sound, pad_for
@@ -40,7 +44,9 @@ class Row:
 
 def bench_vocode(
     *,
-    reference: Annotated[list[str], Parameter(help="Folder, files, glob or @list.txt of original sound.")],
+    reference: Annotated[
+        list[str] | None, Parameter(help="Folder, files, glob or @list.txt of original sound (default: speed alone).")
+    ] = None,
     vocoder: Annotated[
         list[str] | None,
         Parameter(help="NAME or NAME:KEY=VALUE,...; repeat for several (default: the default vocoder)."),
@@ -48,6 +54,16 @@ def bench_vocode(
     checkpoint: options.Checkpoint = None,
     config: options.Config = None,
     measures: Annotated[str, Parameter(help="Comma-separated: mel_l1, mrstft, pesq, stoi, f0.")] = ",".join(MEASURES),
+    peer: Annotated[
+        list[str] | None, Parameter(help="vocos, speechbrain: published networks with random weights, for speed.")
+    ] = None,
+    seconds: Annotated[float, Parameter(help="Length of the mel that speed is measured on.")] = 5.0,
+    rounds: Annotated[int, Parameter(help="Rounds of the speed measurement; medians are reported.")] = 5,
+    threads: Annotated[int | None, Parameter(help="Threads of torch (default: as torch finds them).")] = None,
+    memory: Annotated[bool, Parameter(negative="", help="Measure peak memory too, in a process for each.")] = False,
+    figure: Annotated[
+        str | None, Parameter(help="Write a picture of PESQ (or loss-mel L1) against speed, as .svg.")
+    ] = None,
     limit: Annotated[int | None, Parameter(help="Take the first so many files.")] = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
@@ -55,36 +71,49 @@ def bench_vocode(
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
-    """Measure vocoders' quality and speed on real sound, file by file in turn.
+    """Measure vocoders' speed, and their quality on real sound, file by file in turn.
 
-    Each file is analysed by the vocoder's own front end, synthesised, and compared with the original at the vocoder's
+    Speed: every vocoder and peer speaks the same length of mel, in alternating order; beside it the time to a stream's
+    first sample. Quality, where --reference is given: each file is analysed by the vocoder's own front end, synthesised, and compared with the original at the vocoder's
     sampling rate: loss-mel L1, multi-resolution STFT distance, wide-band PESQ, STOI, F0 error and voicing F1. Figures
     are means over files with standard deviation. --checkpoint is for the first vocoder named; others may say their own:
-    --vocoder griffin-lim:iterations=128.
+    --vocoder griffin-lim:iterations=128, --vocoder istftnet:dtype=bf16. Tones are looked for over all files together.
     """
     chosen = _measures(measures)
-    files = expand(reference, SUFFIXES)[:limit]
+    files = expand(reference, SUFFIXES)[:limit] if reference else []
     torch.manual_seed(seed)
+    if threads is not None:
+        torch.set_num_threads(threads)
     speakers = _speakers(vocoder, checkpoint, config, device)
-    rows, failed = _measure_all(files, speakers, chosen, quiet=quiet)
-    if not rows:
+    tones = {name: ToneDetector(speak.sample_rate, speak.hop_length) for name, speak in speakers}
+    rows, failed = _measure_all(files, speakers, chosen, tones, quiet=quiet)
+    if files and not rows:
         raise NoInputError("no file could be measured", hint="see the errors above")
-    summaries = {name: summarise([row for row in rows if row.vocoder == name]) for name, _ in speakers}
+    summaries = {name: summarise([r for r in rows if r.vocoder == name]) for name, _ in speakers} if rows else {}
+    for name, summary in summaries.items():
+        summary["tone"] = _tone(tones[name])
+    say("measuring speed", quiet=quiet)
+    place = options.resolve_device(device)
+    speed = measure_speed(speakers, peer or [], seconds=seconds, device=place, rounds=rounds, memory=memory)
     result = {
         "seed": seed,
         "files": len({row.file for row in rows}),
         "failed": failed,
         "vocoders": summaries,
+        "speed": speed,
         "rows": [row.__dict__ for row in rows],
         "environment": describe(),
     }
     if output:
         write_json(Path(output), result)
         say(f"wrote {output}", quiet=quiet)
+    if figure:
+        write_bytes(Path(figure), _figure(summaries, speed).encode())
+        say(f"wrote {figure}", quiet=quiet)
     if json:
         emit_json(result)
     else:
-        emit(render(summaries))
+        emit("\n\n".join(filter(None, [render(summaries) if summaries else "", render_speed(speed)])))
     return 3 if failed else 0
 
 
@@ -111,7 +140,9 @@ def _speakers(specs: list[str] | None, checkpoint: str | None, config: str | Non
     return list(speakers.items())
 
 
-def _measure_all(files: list[Input], speakers: Speakers, measures: list[str], *, quiet: bool) -> tuple[list[Row], int]:
+def _measure_all(
+    files: list[Input], speakers: Speakers, measures: list[str], tones: dict[str, ToneDetector], *, quiet: bool
+) -> tuple[list[Row], int]:
     rows: list[Row] = []
     failed = 0
     with progress(len(files) * len(speakers), "bench", quiet=quiet) as advance:
@@ -120,7 +151,7 @@ def _measure_all(files: list[Input], speakers: Speakers, measures: list[str], *,
                 # Each file starts with another vocoder, so that none profits from the order.
                 turn = index % len(speakers)
                 for name, speak in [*speakers[turn:], *speakers[:turn]]:
-                    rows.append(measure(name, speak, file, measures))
+                    rows.append(measure(name, speak, file, measures, tones[name]))
                     advance(file.label)
             except OssicleError as error:
                 failed += 1
@@ -128,7 +159,7 @@ def _measure_all(files: list[Input], speakers: Speakers, measures: list[str], *,
     return rows, failed
 
 
-def measure(name: str, speak: Any, file: Input, measures: Sequence[str]) -> Row:
+def measure(name: str, speak: Any, file: Input, measures: Sequence[str], tones: ToneDetector) -> Row:
     """Return what a vocoder makes of one file; a measure that cannot be taken is left out with its reason."""
     sound = load_sound(file, None, speak.front_end, mono=True)
     original = sound.wave[0].numpy()
@@ -136,6 +167,7 @@ def measure(name: str, speak: Any, file: Input, measures: Sequence[str]) -> Row:
     wave, took = _timed(lambda: speak(mel).cpu())
     row = Row(name, file.below.as_posix(), sound.seconds, took)
     estimate = wave[0, : len(original)].numpy()
+    tones.add(original, estimate)
     for measure_name in measures:
         try:
             figures = MEASURES[measure_name](original, estimate, speak.sample_rate)
@@ -175,10 +207,62 @@ def summarise(rows: Sequence[Row]) -> dict[str, Any]:
 def render(vocoders: dict[str, dict[str, Any]]) -> str:
     """Return the table that people read."""
     figures = [figure for figure in FIGURES if any(figure in summary for summary in vocoders.values())]
-    header = ("vocoder", *(f"{FIGURES[f][0]} {'↑' if FIGURES[f][1] else '↓'}" for f in figures), "x real time")
+    tones = {name: summary.get("tone") or {} for name, summary in vocoders.items()}
+    header = (
+        "vocoder",
+        *(f"{FIGURES[f][0]} {'↑' if FIGURES[f][1] else '↓'}" for f in figures),
+        "tone (dB)",
+        "x real time",
+    )
     rows = []
     for name, summary in vocoders.items():
         cells = [f"{summary[f]['mean']:.3f} ± {summary[f]['sd']:.3f}" if f in summary else "-" for f in figures]
-        rows.append((name, *cells, f"{summary['times_real_time']:.1f}"))
+        tone = (
+            f"{tones[name]['db']:.1f}" + (f" at {tones[name]['hz']:.0f} Hz" if tones[name]["found"] else "")
+            if tones[name]
+            else "-"
+        )
+        rows.append((name, *cells, tone, f"{summary['times_real_time']:.1f}"))
     notes = [f"{name}: not measured: {note}" for name, summary in vocoders.items() for note in summary["not_measured"]]
     return "\n".join([table(rows, header), *notes])
+
+
+def render_speed(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the table of speeds that people read."""
+    header = ("vocoder", "x real time", "first sample (ms)", "of it computing", "SNR (dB)", "peak memory (MiB)")
+    cells = [
+        (
+            row["name"],
+            f"{row['times_real_time']:.1f}",
+            _number(row["first_sample_s"], 1000, 0),
+            _number(row["first_sample_computing_s"], 1000, 1),
+            _number(row["snr_db"], 1, 1),
+            _number(row["peak_memory_mib"], 1, 0),
+        )
+        for row in rows
+    ]
+    return table(cells, header)
+
+
+def _number(value: float | None, factor: float, digits: int) -> str:
+    return "-" if value is None else f"{factor * value:.{digits}f}"
+
+
+def _tone(detector: ToneDetector) -> dict[str, Any] | None:
+    try:
+        tone = detector.result()
+    except OssicleError:
+        return None
+    return {"db": tone.db, "hz": tone.hz, "found": tone.found}
+
+
+def _figure(vocoders: dict[str, dict[str, Any]], speed: Sequence[dict[str, Any]]) -> str:
+    quality = next((f for f in ("pesq_wb", "mel_l1") if any(f in summary for summary in vocoders.values())), None)
+    if quality is None:
+        raise UsageError("there is no quality to draw", hint="give --reference, and pesq or mel_l1 among --measures")
+    points = [
+        (row["name"], row["times_real_time"], vocoders[row["name"]][quality]["mean"])
+        for row in speed
+        if quality in vocoders.get(row["name"], {})
+    ]
+    return quality_against_speed(points, FIGURES[quality][0])

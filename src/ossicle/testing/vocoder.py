@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ossicle.errors import OssicleError
-from ossicle.testing.subject import ConformanceCheck, Subject
+from ossicle.testing.subject import ConformanceCheck, Skipped, Subject
 
 _FRAMES = 12
 _TOLERANCE = 3e-6
@@ -107,6 +107,22 @@ def _moves_to_the_cpu(subject: Subject) -> None:
     assert subject.instance.to("cpu") is not None, "to() does not return the vocoder"
 
 
+def _streams_what_it_says_whole(subject: Subject) -> None:
+    vocoder = subject.instance
+    if not hasattr(vocoder, "stream"):
+        raise Skipped("it has no stream()")
+    frames = 2 * sum(vocoder.receptive_field) + 3
+    mel = make_mel(vocoder, frames, batch=2)
+    whole = vocoder(mel)
+    for size in (1, 5, frames):
+        streamed = torch.cat(list(vocoder.stream(mel.split(size, dim=2))), dim=1)
+        assert streamed.shape == whole.shape, f"pieces of {size} gave {tuple(streamed.shape)}, not {tuple(whole.shape)}"
+        difference = float((streamed - whole).abs().max())
+        assert difference <= _TOLERANCE * max(1.0, float(whole.abs().max())), (
+            f"pieces of {size} differ by {difference:.2e}"
+        )
+
+
 CHECKS = [
     ConformanceCheck(
         "declares its numbers", _declares_its_numbers, "set sample_rate, hop_length, n_mels and front_end alike"
@@ -118,6 +134,9 @@ CHECKS = [
     ConformanceCheck("analyses its own sound", _analyses_its_own_sound, "let mel() take what the vocoder makes"),
     ConformanceCheck("speaks silence", _speaks_silence, "mind the logarithm's floor"),
     ConformanceCheck("refuses what it cannot take", _refuses_what_it_cannot_take, "raise ossicle.errors.MelError"),
+    ConformanceCheck(
+        "streams what it says whole", _streams_what_it_says_whole, "keep what later samples need between pieces"
+    ),
     ConformanceCheck("moves to the CPU", _moves_to_the_cpu, "return self from to()"),
 ]
 """What every vocoder must do."""

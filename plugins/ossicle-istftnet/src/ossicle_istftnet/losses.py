@@ -46,3 +46,38 @@ def spectral_loss(real: Tensor, fake: Tensor) -> Tensor:
     Source: Yamamoto, Song and Kim, "Parallel WaveGAN" (2020); hops are a quarter of the FFT size, for speed.
     """
     return stft_distance(real, fake, _RESOLUTIONS)
+
+
+def frame_lock_loss(
+    real: Tensor, fake: Tensor, hop: int, *, lags: Sequence[int] = (1, 2, 3, 4, 6, 8, 16, 32)
+) -> Tensor:
+    """Return how much more regularly phases advance from frame to frame than in the original, from 0 to about 1.
+
+    Nothing in a magnitude loss forbids a generator to start noise anew with every frame; then each bin's phase advances by
+    the same angle again and again, and the spectrum has lines at multiples of sampling rate / hop: the tone that users
+    complain of. Here the phase advances of samples (B, N) are averaged over batch and frames, bin by bin and lag by lag,
+    and compared by distance (not squared: a tenth of the power in a line is plainly heard, and its square would hardly
+    count). They are weighted by magnitudes to the powers 0, 1/2 and 1, so that neither faint nor loud bins can hide.
+    Lags longer than the excerpt are left out. Ours; no source.
+    """
+    frames = 1 + (real.shape[1] - hop) // hop
+    terms = []
+    for power in (0.0, 0.5, 1.0):
+        weighted = [_weighted_spectrum(wave, hop, power) for wave in (real, fake)]
+        for lag in (k for k in lags if k < frames):
+            wanted, found = (_mean_advances(spectrum, lag) for spectrum in weighted)
+            difference = found - wanted
+            terms.append((difference.real.square() + difference.imag.square() + 1e-6).sqrt().mean())
+    return torch.stack(terms).mean()
+
+
+def _weighted_spectrum(wave: Tensor, hop: int, power: float) -> Tensor:
+    window = torch.hann_window(hop, device=wave.device)
+    spectrum = torch.stft(wave, hop, hop, hop, window, center=False, return_complex=True)
+    magnitude = spectrum.abs() + 1e-5
+    return spectrum * magnitude ** (power - 1)
+
+
+def _mean_advances(spectrum: Tensor, lag: int) -> Tensor:
+    energy = spectrum.abs().square().sum((0, 2))
+    return (spectrum[:, :, lag:] * spectrum[:, :, :-lag].conj()).sum((0, 2)) / (energy + 1e-9)

@@ -19,11 +19,14 @@ from ossicle.errors import ConfigError, InputError, OssicleError
 from ossicle.runs.folder import RunFolder
 from ossicle.runs.log import MetricsLog
 from ossicle.toml import read_toml
+from ossicle.training.checkpoint import load_state as load_training_state
+from ossicle.training.checkpoint import save_state as save_training_state
 from ossicle.training.loop import STATE_FILE, LoopConfig, run_loop
 from ossicle_istftnet.config import GeneratorConfig, variant
 from ossicle_istftnet.folder import load_folder, save_folder
 from ossicle_istftnet.formats import load_state
 from ossicle_istftnet.training import Trainer, TrainingConfig
+from ossicle_istftnet.widening import widen_state
 
 Lists = Callable[[Path], dict[str, list[Path]]]
 """Reads a data folder: the sound files of ``train`` and ``valid``."""
@@ -41,6 +44,7 @@ class Options:
     settings: dict[str, Any]
     device: str
     init: Path | None
+    widen: Path | None
     minutes: float | None
     prepare: bool
     resume: bool
@@ -61,6 +65,11 @@ def parse(folder: Path, argv: Sequence[str] | None = None) -> Options:
     add("--prepare", action="store_true", help="decode the corpus into the cache and stop")
     add("--resume", action="store_true", help="go on where the run folder's state ends")
     add("--init", type=Path, help="start from a checkpoint: public, or a model folder of ours")
+    add(
+        "--widen",
+        type=Path,
+        help="start a full-phase run from the run folder of a sine-phase one, where that has come to",
+    )
     add("--minutes", type=float, help="stop in good order after so long; --resume goes on")
     add("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu, cuda, cuda:N")
     add("--threads", type=int, help="CPU threads (default: torch's)")
@@ -79,6 +88,7 @@ def parse(folder: Path, argv: Sequence[str] | None = None) -> Options:
         settings=settings,
         device=given.device,
         init=given.init,
+        widen=given.widen,
         minutes=given.minutes,
         prepare=given.prepare,
         resume=given.resume,
@@ -129,7 +139,10 @@ def _run(options: Options, lists: Lists) -> int:
     initial = load_initial(options.init, generator) if options.init else None
     trainer = Trainer(generator, front_end, config, train, device=options.device, initial=initial)
     run_folder = RunFolder.create(options.out, settings, resume=options.resume)
-    if options.resume and (options.out / STATE_FILE).exists():
+    if options.widen and not (options.out / STATE_FILE).exists():
+        state = load_training_state(options.widen / STATE_FILE, device="cpu")
+        save_training_state(options.out / STATE_FILE, widen_state(state, seed=config.seed))
+    if (options.resume or options.widen) and (options.out / STATE_FILE).exists():
         trainer.resume(options.out / STATE_FILE)
         print(f"resumed at step {trainer.step_number}", file=sys.stderr)
     metrics = MetricsLog(options.out / "metrics.jsonl", resume_step=trainer.step_number)

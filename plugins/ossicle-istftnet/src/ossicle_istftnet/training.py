@@ -6,6 +6,7 @@ ours: for a run of hours on a CPU, steps without discriminators buy far more tha
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +17,22 @@ from torch import Tensor, nn
 
 from ossicle.audio.corpus import Corpus
 from ossicle.audio.mel import MelFrontEnd, MelSettings
-from ossicle.errors import ConfigError
+from ossicle.audio.quality.tone import ToneDetector
+from ossicle.errors import AudioError, ConfigError
 from ossicle.training.checkpoint import load_state, save_state
 from ossicle.training.ema import Average
 from ossicle.training.seeds import generator_for
 from ossicle_istftnet.config import GeneratorConfig
 from ossicle_istftnet.discriminators import MultiPeriodDiscriminator, MultiScaleDiscriminator
 from ossicle_istftnet.generator import Generator
-from ossicle_istftnet.losses import MEL_WEIGHT, discriminator_loss, feature_loss, generator_loss, spectral_loss
+from ossicle_istftnet.losses import (
+    MEL_WEIGHT,
+    discriminator_loss,
+    feature_loss,
+    frame_lock_loss,
+    generator_loss,
+    spectral_loss,
+)
 
 _MARGIN_FRAMES = 2
 """Frames cut from both ends of an excerpt's mel: they see the reflection at the excerpt's edge, not the sound."""
@@ -48,6 +57,8 @@ class TrainingConfig:
         AdamW's settings, and the largest norm of the generator's gradient.
     mel_weight, spectral_weight
         Weights of the mel L1 (45 as published) and of the multi-resolution spectral loss (ours; 0 as published).
+    lock_weight
+        Weight of the loss against phases that start anew with every frame (ours; 0 as published).
     period_width, scale_width
         First-layer channels of the discriminators (32 and 128 as published).
     ema_decay
@@ -71,6 +82,7 @@ class TrainingConfig:
     clip_norm: float = 100.0
     mel_weight: float = MEL_WEIGHT
     spectral_weight: float = 0.0
+    lock_weight: float = 0.0
     period_width: int = 32
     scale_width: int = 128
     ema_decay: float = 0.999
@@ -213,6 +225,9 @@ class Trainer:
         if self.config.spectral_weight:
             losses["spectral"] = spectral_loss(real, fake)
             total = total + self.config.spectral_weight * losses["spectral"]
+        if self.config.lock_weight:
+            losses["lock"] = frame_lock_loss(real, fake, self.front_end.settings.hop_length)
+            total = total + self.config.lock_weight * losses["lock"]
         return total
 
     def _adversarial(self, real: Tensor, fake: Tensor, losses: dict[str, Tensor]) -> Tensor:
@@ -232,14 +247,22 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self, corpus: Corpus, *, limit: int = 8) -> dict[str, float]:
-        """Return the averaged generator's mean loss-mel L1 over the first utterances of a held-out corpus."""
+        """Return the averaged generator's figures over the first utterances of a held-out corpus.
+
+        They are the mean loss-mel L1, and by how many dB the worst tone stands out (`ossicle.audio.quality.tone`).
+        """
         totals = []
+        tones = ToneDetector(self.front_end.settings.sample_rate, self.front_end.settings.hop_length)
         for index in range(min(limit, len(corpus))):
             wave = corpus.utterance(index)[None].to(self.device)
             mel = self.front_end(wave)
             fake = self.average.module(mel)
+            tones.add(wave[0].cpu().numpy(), fake[0].cpu().numpy())
             totals.append((self.loss_mel(fake) - self.loss_mel(wave[:, : fake.shape[1]])).abs().mean())
-        return {"valid_mel_l1": float(torch.stack(totals).mean())}
+        figures = {"valid_mel_l1": float(torch.stack(totals).mean())}
+        with contextlib.suppress(AudioError):
+            figures["valid_tone_db"] = tones.result().db
+        return figures
 
     def shipped_state(self) -> dict[str, Tensor]:
         """Return the averaged generator's weights with weight norm folded, on the CPU."""

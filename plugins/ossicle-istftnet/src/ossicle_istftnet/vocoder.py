@@ -18,6 +18,7 @@ from ossicle_istftnet.engines import DTYPES, Engine, make_engine, resolve_dtype
 from ossicle_istftnet.folder import SETTINGS, load_folder, save_folder
 from ossicle_istftnet.formats import fit, load_state
 from ossicle_istftnet.generator import Generator
+from ossicle_istftnet.onnx_export import export_onnx
 from ossicle_istftnet.public_config import read_public_config
 from ossicle_istftnet.receptive_field import receptive_field
 from ossicle_istftnet.streaming import GeneratorStream
@@ -256,6 +257,16 @@ class ISTFTNetVocoder:
     def save(self, folder: Path_, *, card: dict[str, Any] | None = None) -> None:
         """Write a model folder that `checkpoint` takes."""
         save_folder(Path(folder), self.generator.state_dict(), self.generator.config, self.front_end, card=card)
+
+    def export_onnx(self, path: Path_) -> None:
+        """Write the generator as ONNX, opset 17: ``mel`` (batch, mels, frames) to ``wave`` (batch, samples).
+
+        Raises
+        ------
+        MissingPackageError
+            If the package onnx is not installed.
+        """
+        export_onnx(self.generator, Path(path))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name}, {self.sample_rate} Hz, hop {self.hop_length}, {self.n_mels} mels)"
