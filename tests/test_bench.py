@@ -110,3 +110,55 @@ def test_kernels_are_timed_or_the_reason_is_stated(run_json, site):
     assert rows["twice"]["accelerated_s"] > 0 and rows["twice"]["reason"] is None
     if "istft-head" in rows:
         assert rows["istft-head"]["accelerated_s"] is None and "cpu" in rows["istft-head"]["reason"]
+
+
+def test_speed_alone_needs_no_sound(run_json):
+    code, result = run_json("bench", "vocode", "--vocoder", "fake", "--seconds", "0.5", "--rounds", "2")
+    row = result["speed"][0]
+    assert code == 0 and result["vocoders"] == {} and row["name"] == "fake"
+    assert row["times_real_time"] == pytest.approx(row["seconds_of_sound"] / row["median_s"])
+    assert row["first_sample_s"] is None and row["peak_memory_mib"] is None
+
+
+def test_a_peer_is_timed_beside_ours_and_the_threads_stay(run_json, monkeypatch):
+    import torch
+
+    from ossicle.cli import bench_peers
+
+    def build():
+        torch.set_num_threads(7)
+        return bench_peers.Peer(lambda mel: mel.repeat_interleave(100, 2)[:, 0], 40, 8000, 100)
+
+    monkeypatch.setitem(bench_peers.PEERS, "strange", (build, "a peer"))
+    code, result = run_json(
+        "bench", "vocode", "--vocoder", "fake", "--peer", "strange", "--seconds", "0.5", "--rounds", "2", "--threads", "1"
+    )  # fmt: skip
+    assert code == 0 and [row["name"] for row in result["speed"]] == ["fake", "peer strange"]
+    assert torch.get_num_threads() == 1
+
+
+def test_a_peer_that_is_not_there_is_named(run, monkeypatch):
+    from ossicle.cli import bench_peers
+
+    def missing():
+        raise ImportError("No module named 'strange'")
+
+    monkeypatch.setitem(bench_peers.PEERS, "strange", (missing, "a peer"))
+    assert run("bench", "vocode", "--vocoder", "fake", "--peer", "nobody")[0] != 0
+    code, _, err = run("bench", "vocode", "--vocoder", "fake", "--peer", "strange")
+    assert code == 5 and "pip install strange" in err
+
+
+def test_a_picture_of_quality_against_speed(run, tmp_path):
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.sin(np.arange(22050) / 20), 22050)
+    code, out, _ = run(
+        "bench", "vocode", "--reference", tmp_path / "a.wav", "--vocoder", "fake", "--measures", "mel_l1",
+        "--seconds", "0.5", "--rounds", "1", "--figure", tmp_path / "q.svg",
+    )  # fmt: skip
+    assert code == 0 and "tone (dB)" in out
+    from xml.etree import ElementTree
+
+    texts = [e.text for e in ElementTree.parse(tmp_path / "q.svg").iter() if e.text]
+    assert "fake" in texts and "times real time" in texts
+    code, _, err = run("bench", "vocode", "--vocoder", "fake", "--rounds", "1", "--seconds", "0.2", "--figure", "x.svg")
+    assert code == 2 and "no quality to draw" in err

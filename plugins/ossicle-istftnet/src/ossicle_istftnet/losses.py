@@ -58,22 +58,26 @@ def frame_lock_loss(
     complain of. Here the phase advances of samples (B, N) are averaged over batch and frames, bin by bin and lag by lag,
     and compared by distance (not squared: a tenth of the power in a line is plainly heard, and its square would hardly
     count). They are weighted by magnitudes to the powers 0, 1/2 and 1, so that neither faint nor loud bins can hide.
-    Lags longer than the excerpt are left out. Ours; no source.
+    Windows overlap by three quarters, or what is periodic would gather where they are zero. Lags longer than the excerpt
+    are left out. Ours; no source.
     """
     frames = 1 + (real.shape[1] - hop) // hop
     terms = []
     for power in (0.0, 0.5, 1.0):
         weighted = [_weighted_spectrum(wave, hop, power) for wave in (real, fake)]
         for lag in (k for k in lags if k < frames):
-            wanted, found = (_mean_advances(spectrum, lag) for spectrum in weighted)
+            wanted, found = (_mean_advances(spectrum, lag * _OVERLAP) for spectrum in weighted)
             difference = found - wanted
             terms.append((difference.real.square() + difference.imag.square() + 1e-6).sqrt().mean())
     return torch.stack(terms).mean()
 
 
+_OVERLAP = 4
+
+
 def _weighted_spectrum(wave: Tensor, hop: int, power: float) -> Tensor:
     window = torch.hann_window(hop, device=wave.device)
-    spectrum = torch.stft(wave, hop, hop, hop, window, center=False, return_complex=True)
+    spectrum = torch.stft(wave, hop, hop // _OVERLAP, hop, window, center=False, return_complex=True)
     magnitude = spectrum.abs() + 1e-5
     return spectrum * magnitude ** (power - 1)
 
