@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 VOICE = ROOT / "plugins/ossicle-istftnet/src/ossicle_istftnet/default/kerstin-v2"
 RESULT = ROOT / "benchmarks/results/kerstin-v2.json"
 TABLE = ROOT / "recipes/kerstin/vocoder/results.csv"
+CURVE = ROOT / "benchmarks/results/kerstin-v2-training.json"
+PICTURE = ROOT / "benchmarks/results/kerstin-v2-training.svg"
 LABELS = {
     "istftnet": "kerstin-v2",
     "griffin-lim": "Griffin-Lim, 32 iterations",
@@ -56,19 +58,65 @@ Measured {environment["utc"][:10]} with ossicle {environment["packages"]["ossicl
 `{environment["command"]}`.
 The figures are those of [kerstin-v2.json](../../../../../../benchmarks/results/kerstin-v2.json), which has a row a file.
 
+## Training
+
+![held-out loss-mel L1 by step](../../../../../../benchmarks/results/kerstin-v2-training.svg)
+
+{_stages()}
+The curve is in [kerstin-v2-training.json](../../../../../../benchmarks/results/kerstin-v2-training.json).
+
 ## Limits
 
 {_limits(result)}
 """
 
 
+def _stages() -> str:
+    stages = json.loads(CURVE.read_text("utf-8"))["stages"]
+    return "".join(
+        f"- Steps {stage['from']} to {stage['to']}: {stage['what']}; held-out loss-mel L1 {stage['points'][-1][1]:.3f} at the end.\n"
+        for stage in stages
+    )
+
+
+def picture() -> str:
+    """Return the training curve as SVG."""
+    stages = json.loads(CURVE.read_text("utf-8"))["stages"]
+    points = [point for stage in stages for point in stage["points"]]
+    last, top = max(p[0] for p in points), max(p[1] for p in points)
+    width, height, left, bottom = 720, 320, 60, 45
+
+    def place(step: float, value: float) -> str:
+        x = left + step / last * (width - left - 20)
+        return f"{x:.1f},{height - bottom - value / top * (height - bottom - 20):.1f}"
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
+        f'<title>held-out loss-mel L1 by step</title><rect width="{width}" height="{height}" fill="white"/>',
+    ]
+    for tick in range(int(top * 10) + 1):
+        at = float(place(0, tick / 10).split(",")[1])
+        parts.append(f'<line x1="{left}" y1="{at}" x2="{width - 20}" y2="{at}" stroke="#ddd"/>')
+        parts.append(f'<text x="{left - 6}" y="{at + 4}" text-anchor="end">{tick / 10}</text>')
+    for step in range(0, last + 1, 5000):
+        at = place(step, 0).split(",")[0]
+        parts.append(f'<text x="{at}" y="{height - bottom + 18}" text-anchor="middle">{step}</text>')
+    for stage, colour in zip(stages, ("#0b6e99", "#c2410c", "#4d7c0f", "#7e22ce"), strict=False):
+        line = " ".join(place(*point) for point in stage["points"])
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+    parts.append(f'<text x="{width / 2}" y="{height - 8}" text-anchor="middle">step</text>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
 def _table(result: dict[str, Any]) -> str:
     figures = list(FIGURES)
     head = [f"{FIGURES[f][0]} {'↑' if FIGURES[f][1] else '↓'}" for f in figures]
-    lines = ["| | " + " | ".join(head) + " |", "| --- " * (len(figures) + 1) + "|"]
+    lines = ["| | " + " | ".join(head) + " | worst tone |", "| --- " * (len(figures) + 2) + "|"]
     for name, summary in result["vocoders"].items():
         cells = [f"{summary[f]['mean']:.3f} ± {summary[f]['sd']:.3f}" if f in summary else "-" for f in figures]
-        lines.append(f"| {LABELS.get(name, name)} | " + " | ".join(cells) + " |")
+        tone = summary.get("tone")
+        heard = f"{tone['db']:.1f} dB at {tone['hz']:.0f} Hz" if tone else "-"
+        lines.append(f"| {LABELS.get(name, name)} | " + " | ".join(cells) + f" | {heard} |")
     return "\n".join(lines)
 
 
@@ -114,7 +162,7 @@ def main() -> int:
         "--check", action="store_true", help="write nothing; fail where a file is not what it would write"
     )
     check = parser.parse_args().check
-    for path, text in ((VOICE / "MODEL_CARD.md", card()), (TABLE, rows())):
+    for path, text in ((VOICE / "MODEL_CARD.md", card()), (TABLE, rows()), (PICTURE, picture())):
         if not check:
             path.write_text(text, "utf-8")
         elif path.read_text("utf-8") != text:

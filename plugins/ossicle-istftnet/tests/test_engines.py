@@ -130,3 +130,19 @@ def test_concurrent_calls_agree(generator):
 def test_errors_are_ours():
     with pytest.raises(OssicleError):
         engines.resolve_dtype("bf16", torch.device("meta"))
+
+
+def test_torchs_threads_stay_as_they_are():
+    import subprocess
+    import sys
+
+    # A process of its own: the compiled kernels' threads start once.
+    script = (
+        "import torch; torch.set_num_threads(1)\n"
+        "from ossicle_istftnet.config import GeneratorConfig; from ossicle_istftnet.generator import Generator\n"
+        "from ossicle_istftnet.engines import make_engine\n"
+        "engine = make_engine(Generator(GeneratorConfig(upsample_initial_channel=256)), 'fp32', torch.device('cpu'), None)\n"
+        "engine.speak(torch.full((1, 80, 8), -8.0)); print(torch.get_num_threads())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"

@@ -48,16 +48,18 @@ def run_batch(
     as_json: bool,
     about: dict[str, Any] | None = None,
     workers: int = 1,
+    engine: str = "local",
 ) -> int:
     """Do the jobs and return the exit code: 0 all fine, 3 some failed, 4 none could be used, 130 interrupted.
 
-    With several workers the jobs go to processes of their own, so `work` must be picklable.
+    With several workers the jobs go to processes of their own, with the engine ``ray`` to a cluster: there `work` must be
+    picklable.
     """
     outcomes: list[Outcome] = []
     interrupted = False
     with progress(len(jobs), verb, quiet=quiet) as advance:
         try:
-            for outcome in _outcomes(jobs, work, force=force, workers=workers):
+            for outcome in _outcomes(jobs, work, force=force, workers=workers, engine=engine):
                 _tell(outcome, quiet=quiet)
                 outcomes.append(outcome)
                 advance(outcome.job.source.label)
@@ -78,13 +80,18 @@ def run_batch(
     return InputError.exit_code if counts["failed"] else 0
 
 
-def _outcomes(jobs: Sequence[Job], work: Work, *, force: bool, workers: int) -> Iterator[Outcome]:
+def _outcomes(jobs: Sequence[Job], work: Work, *, force: bool, workers: int, engine: str) -> Iterator[Outcome]:
     waiting = []
     for job in jobs:
         if job.kept(force=force):
             yield Outcome(job, "kept")
         else:
             waiting.append(job)
+    if engine == "ray" and waiting:
+        from ossicle.cli.ray_engine import run_ray
+
+        yield from run_ray(waiting, work, workers)
+        return
     if workers > 1 and len(waiting) > 1:
         # Imported here: one file needs no pool.
         from ossicle.cli.pool import run_pool

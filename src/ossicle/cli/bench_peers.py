@@ -23,8 +23,8 @@ class Peer:
 
 
 def _vocos() -> Peer:
-    from vocos.heads import ISTFTHead  # type: ignore[import-not-found]
-    from vocos.models import VocosBackbone  # type: ignore[import-not-found]
+    from vocos.heads import ISTFTHead
+    from vocos.models import VocosBackbone
 
     backbone = VocosBackbone(input_channels=100, dim=512, intermediate_dim=1536, num_layers=8).eval()
     head = ISTFTHead(dim=512, n_fft=1024, hop_length=256, padding="center").eval()
@@ -32,7 +32,7 @@ def _vocos() -> Peer:
 
 
 def _speechbrain() -> Peer:
-    from speechbrain.lobes.models.HifiGAN import HifiganGenerator  # type: ignore[import-not-found]
+    from speechbrain.lobes.models.HifiGAN import HifiganGenerator
 
     dilations = [[1, 3, 5], [1, 3, 5], [1, 3, 5]]
     network = HifiganGenerator(80, 1, "1", dilations, [3, 7, 11], [16, 16, 4, 4], 512, [8, 8, 2, 2], 0).eval()

@@ -21,7 +21,7 @@ def default_workers(n_jobs: int, device: str) -> int:
     """Return how many processes a folder is worth: all cores of a CPU, one for a GPU, one for a handful of files."""
     if device != "cpu" or n_jobs < 8:
         return 1
-    return min(_cores(), n_jobs // 4)
+    return min(cores(), n_jobs // 4)
 
 
 def run_pool(jobs: Sequence[Job], work: Work, workers: int) -> Iterator[Outcome]:
@@ -43,7 +43,7 @@ def _round(waiting: deque[Job], work: Work, workers: int) -> Generator[Outcome, 
     running: dict[Future[Outcome], Job] = {}
     # Forked processes would inherit torch's threads in an unknown state.
     context = multiprocessing.get_context("spawn")
-    threads = max(1, _cores() // workers)
+    threads = max(1, cores() // workers)
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(work, threads))
     try:
         while waiting or running:
@@ -75,5 +75,6 @@ def _attempt(job: Job) -> Outcome:
     return attempt(job, _work)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

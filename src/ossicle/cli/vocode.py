@@ -36,6 +36,9 @@ def vocode(
     workers: Annotated[
         int | None, Parameter(help="Processes for many files (default: all cores from eight files on, one on a GPU).")
     ] = None,
+    engine: Annotated[
+        str, Parameter(help="local: processes here; ray: a Ray cluster (RAY_ADDRESS), or a local one.")
+    ] = "local",
     mono: Annotated[bool, Parameter(negative="", help="Mix channels down; else each is vocoded by itself.")] = False,
     format: Annotated[str | None, Parameter(help="wav, flac, ogg or mp3 (default: by -o's suffix, else wav).")] = None,
     subtype: Annotated[str | None, Parameter(help="PCM_16, PCM_24, FLOAT, ... (default: the format's).")] = None,
@@ -58,7 +61,7 @@ def vocode(
     """
     # Heavy imports wait until there is work, so that --help is quick.
     from ossicle.audio.mel_files import SUFFIXES as MEL_SUFFIXES
-    from ossicle.cli.pool import default_workers
+    from ossicle.cli.pool import cores, default_workers
     from ossicle.cli.speech import SOUND_SUFFIXES
     from ossicle.cli.vocode_work import VocodeWork
 
@@ -69,10 +72,15 @@ def vocode(
     if raw and (format or subtype or mono):
         raise UsageError("--raw goes without --format, --subtype and --mono", why="it writes bare float32 samples")
     found = expand(inputs, (".raw", ".f32") if raw else (*SOUND_SUFFIXES, *MEL_SUFFIXES))
+    if engine not in ("local", "ray"):
+        raise UsageError(f"no engine is called {engine!r}", hint="use local or ray")
+    if engine == "ray" and any(source.path is None for source in found):
+        raise UsageError("standard input cannot go to a cluster", hint="name files, or use --engine local")
     chosen = "raw" if raw else _format(format, output)
     jobs = plan(found, output, suffix=f".{chosen}", searched=is_search(inputs))
     place = options.resolve_device(device)
-    count = default_workers(len(jobs), place) if workers is None else workers
+    if workers is None:
+        workers = cores() if engine == "ray" else default_workers(len(jobs), place)
     work = VocodeWork(
         vocoder=vocoder, checkpoint=checkpoint, config=config, device=place, dtype=dtype, seed=seed, format=chosen,
         subtype=subtype, mono=mono, chunk_frames=chunk_frames, raw=raw, quiet=quiet or len(jobs) > 1,
@@ -91,11 +99,21 @@ def vocode(
         "device": place,
         "dtype": getattr(precision, "dtype", "fp32"),
         "snr_db": getattr(precision, "snr_db", None),
-        "workers": count,
+        "workers": workers,
     }
     # With raw samples on stdout there is no room for JSON.
     as_json = json and not (raw and output in ("-", options.STDIO))
-    return run_batch(jobs, work, verb="vocode", force=force, quiet=quiet, as_json=as_json, about=about, workers=count)
+    return run_batch(
+        jobs,
+        work,
+        verb="vocode",
+        force=force,
+        quiet=quiet,
+        as_json=as_json,
+        about=about,
+        workers=workers,
+        engine=engine,
+    )
 
 
 def _format(format: str | None, output: str) -> str:

@@ -25,15 +25,21 @@ def kernel_threads() -> Iterator[None]:
     import numba
 
     with _LOCK:
-        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
-        with _controller().limit(limits=1, user_api="blas"):
-            yield
+        threads = torch.get_num_threads()
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]
+        try:
+            with _controller().limit(limits=1, user_api="blas"):
+                yield
+        finally:
+            # Starting its threads, numba sets the number of the OpenMP library that it shares with torch.
+            if torch.get_num_threads() != threads:
+                torch.set_num_threads(threads)
 
 
 @lru_cache(maxsize=1)
 def _controller() -> Any:
     # Looking the libraries up takes milliseconds: once is enough.
     import scipy.linalg  # noqa: F401  (brings the matrix product that the kernels call)
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+    from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
