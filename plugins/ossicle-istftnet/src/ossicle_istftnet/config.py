@@ -175,13 +175,18 @@ _BODIES = {
 }
 
 
+_FULL = "-full"
+"""Ending of names whose phase is given in full, as two channels a bin."""
+
+
 def variant_names() -> list[str]:
     """Return the names that `variant` knows."""
-    return [f"{body}-{end}" if end else body for body in _BODIES for end in _ENDS]
+    published = [f"{body}-{end}" if end else body for body in _BODIES for end in _ENDS]
+    return published + [f"{body}-c8c8i{_FULL}" for body in _BODIES]
 
 
 def variant(name: str) -> GeneratorConfig:
-    """Return a published configuration by name, such as ``"v1"`` (HiFi-GAN) or ``"v2-c8c8i"``.
+    """Return a configuration by name, such as ``"v1"`` (HiFi-GAN), ``"v2-c8c8i"``, or ``"v2-c8c8i-full"`` (ours: full phase).
 
     Source: Kaneko et al. (2022), table of variants: after up-sampling by s, the inverse STFT has size 1024/s and hop 256/s.
 
@@ -190,7 +195,10 @@ def variant(name: str) -> GeneratorConfig:
     ConfigError
         If there is no such variant; the known ones are listed.
     """
-    body, _, end = name.lower().partition("-")
+    lowered = name.lower()
+    if lowered.endswith(_FULL) and lowered in variant_names():
+        return replace(variant(lowered.removesuffix(_FULL)), phase="full")
+    body, _, end = lowered.partition("-")
     if body not in _BODIES or end not in _ENDS:
         raise ConfigError(f"no generator variant is named {name!r}", hint=f"known: {', '.join(variant_names())}")
     settings = _ENDS[end]
