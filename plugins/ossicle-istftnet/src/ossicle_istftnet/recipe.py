@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from ossicle.training.loop import STATE_FILE, LoopConfig, run_loop
 from ossicle_istftnet.config import GeneratorConfig, variant
 from ossicle_istftnet.folder import load_folder, save_folder
 from ossicle_istftnet.formats import load_state
+from ossicle_istftnet.sample_sheet import write_sheet
 from ossicle_istftnet.training import Trainer, TrainingConfig
 from ossicle_istftnet.widening import widen_state
 
@@ -32,6 +34,7 @@ Lists = Callable[[Path], dict[str, list[Path]]]
 """Reads a data folder: the sound files of ``train`` and ``valid``."""
 
 MODEL = "model"
+SHEETS = "samples"
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,9 @@ def _run(options: Options, lists: Lists) -> int:
             front_end,
             card={"steps": trainer.step_number, "seed": config.seed, **settings.get("recipe", {})},
         )
+        if importlib.util.find_spec("soundfile"):
+            sheet = options.out / SHEETS / f"step-{trainer.step_number:07d}.html"
+            write_sheet(sheet, trainer.step_number, trainer.samples(valid), front_end.sample_rate)
 
     finished = run_loop(
         trainer,
