@@ -26,7 +26,7 @@ from ossicle_istftnet.vocoder import ISTFTNetVocoder
 
 
 def candidates(name: str) -> dict[str, tuple[Callable[[Tensor], Any], str]]:
-    """Return eager float32, every type of ours, and onnxruntime where it is installed, with what each runs."""
+    """Return eager float32, every type of ours, and the ONNX runtimes that are installed, with what each runs."""
     voices = {}
     for dtype in dtypes_on(torch.device("cpu")):
         if name == "shipped":
@@ -35,17 +35,36 @@ def candidates(name: str) -> dict[str, tuple[Callable[[Tensor], Any], str]]:
             voices[dtype] = ISTFTNetVocoder.from_config(variant(name), MelSettings.hifigan(), dtype=dtype)
     found: dict[str, tuple[Callable[[Tensor], Any], str]] = {"eager": (voices["fp32"].generator, "plain torch")}
     found |= {dtype: (voice, voice.precision.describe()) for dtype, voice in voices.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        voices["fp32"].export_onnx(Path(folder) / "voice.onnx")
+        found |= onnxruntime_row(Path(folder) / "voice.onnx") | openvino_rows(Path(folder) / "voice.onnx")
+    return found
+
+
+def onnxruntime_row(model: Path) -> dict[str, tuple[Callable[[Tensor], Any], str]]:
+    """Return onnxruntime on a model, where it is installed."""
     try:
         import onnxruntime
     except ImportError:
-        return found
+        return {}
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    with tempfile.TemporaryDirectory() as folder:
-        voices["fp32"].export_onnx(Path(folder) / "voice.onnx")
-        session = onnxruntime.InferenceSession(Path(folder) / "voice.onnx", options, providers=["CPUExecutionProvider"])
-    found["onnxruntime fp32"] = (lambda mel: session.run(None, {"mel": mel.numpy()}), onnxruntime.__version__)
-    return found
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return {"onnxruntime fp32": (lambda mel: session.run(None, {"mel": mel.numpy()})[0], onnxruntime.__version__)}
+
+
+def openvino_rows(model: Path) -> dict[str, tuple[Callable[[Tensor], Any], str]]:
+    """Return OpenVINO on a model in float32 and bfloat16, where it is installed."""
+    try:
+        import openvino
+    except ImportError:
+        return {}
+    rows: dict[str, tuple[Callable[[Tensor], Any], str]] = {}
+    for dtype, hint in (("fp32", "f32"), ("bf16", "bf16")):
+        settings = {"INFERENCE_NUM_THREADS": torch.get_num_threads(), "INFERENCE_PRECISION_HINT": hint}
+        compiled = openvino.Core().compile_model(model, "CPU", settings)
+        rows[f"openvino {dtype}"] = (lambda mel, run=compiled: run([mel.numpy()])[0], openvino.__version__)
+    return rows
 
 
 def measure(name: str, seconds: float, threads: int, rounds: int) -> dict[str, Any]:
@@ -57,7 +76,7 @@ def measure(name: str, seconds: float, threads: int, rounds: int) -> dict[str, A
     runs = candidates(name)
     with torch.no_grad():
         truth = runs["eager"][0](mel)
-        outputs = {key: torch.as_tensor(call(mel)) for key, (call, _) in runs.items() if "onnx" not in key}
+        outputs = {key: torch.as_tensor(call(mel)).reshape(truth.shape) for key, (call, _) in runs.items()}
         times = medians({k: lambda c=c: c(mel) for k, (c, _) in runs.items()}, device="cpu", rounds=rounds, warmup=0)
     assert torch.get_num_threads() == threads, "something changed the number of threads"
     sound = frames * 256 / 22050
@@ -71,8 +90,8 @@ def measure(name: str, seconds: float, threads: int, rounds: int) -> dict[str, A
                 "median_s": took,
                 "times_real_time": sound / took,
                 "ratio_to_eager": times["eager"] / took,
-                "snr_db": snr_db(truth, outputs[key]) if key in outputs and key != "eager" else None,
-                "max_error": float((outputs[key] - truth).abs().max()) if key in outputs else None,
+                "snr_db": snr_db(truth, outputs[key]) if key != "eager" else None,
+                "max_error": float((outputs[key] - truth).abs().max()),
                 "runs": runs[key][1],
             }
             for key, took in times.items()

@@ -18,6 +18,11 @@ from ossicle.registry import Found, Registry, default_registry
 VARIABLE = "OSSICLE_KERNELS"
 
 
+def twins_allowed() -> bool:
+    """Return whether anything but plain references may run: not where ``OSSICLE_KERNELS=reference``."""
+    return os.environ.get(VARIABLE, "auto") != "reference"
+
+
 @dataclass(frozen=True)
 class Choice:
     """What runs for an operation: ``reference`` or a component's name, and why."""

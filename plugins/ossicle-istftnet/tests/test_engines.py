@@ -9,6 +9,7 @@ from ossicle.errors import ConfigError, OssicleError
 from ossicle_istftnet import engines
 from ossicle_istftnet.calibration import calibration_mels
 from ossicle_istftnet.config import GeneratorConfig, variant
+from ossicle_istftnet.cpu import fused, upsampling
 from ossicle_istftnet.cpu.int8 import Range
 from ossicle_istftnet.generator import Generator
 from ossicle_istftnet.vocoder import ISTFTNetVocoder
@@ -31,7 +32,7 @@ def mel(frames, batch=1):
 def test_the_exact_fast_path_is_exact(generator, frames, monkeypatch):
     monkeypatch.delenv("OSSICLE_KERNELS", raising=False)
     engine = engines.make_engine(generator, "fp32", CPU, mel(64, 8))
-    assert engine.plan == "Toom-Cook convolutions"
+    assert engine.plan == "Toom-Cook convolutions and fused convolutions"
     torch.testing.assert_close(engine.speak(mel(frames, 2)), generator(mel(frames, 2)), atol=1e-6, rtol=0)
 
 
@@ -40,9 +41,29 @@ def test_the_exact_fast_path_can_be_forbidden(generator, monkeypatch):
     assert engines.make_engine(generator, "fp32", CPU, mel(64, 8)).plan == "plain torch"
 
 
-def test_narrow_networks_and_type_2_blocks_stay_plain():
-    for config in (variant("v2-c8c8i"), variant("v3-c8c8i")):
-        assert engines.make_engine(Generator(config), "fp32", CPU, mel(64, 8)).plan == "plain torch"
+@pytest.mark.skipif(not fused.usable(torch.float32), reason="torch is built without oneDNN")
+@pytest.mark.parametrize("name", ["v2-c8c8i", "v3-c8c8i"])
+@pytest.mark.parametrize("frames", [2, 17])
+def test_narrow_networks_and_type_2_blocks_are_fused_and_exact(name, frames):
+    network = Generator(variant(name)).eval().requires_grad_(False)
+    engine = engines.make_engine(network, "fp32", CPU, mel(64, 8))
+    assert engine.plan == "fused convolutions"
+    torch.testing.assert_close(engine.speak(mel(frames, 2)), network(mel(frames, 2)), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("batch", [0, 1, 3])
+@pytest.mark.parametrize("frames", [1, 2, 9])
+@pytest.mark.parametrize(("rate", "kernel"), [(8, 16), (2, 4), (5, 15), (4, 4)])
+def test_upsampling_by_matrix_products_is_exact(rate, kernel, frames, batch):
+    up = torch.nn.ConvTranspose1d(6, 3, kernel, rate, padding=(kernel - rate) // 2).requires_grad_(False)
+    assert upsampling.usable(up)
+    x = torch.randn(batch, 6, frames, generator=torch.Generator().manual_seed(0))
+    expected = up(torch.nn.functional.leaky_relu(x, 0.1))
+    torch.testing.assert_close(upsampling.PolyphaseUpsampling(up)(x), expected, atol=1e-6, rtol=0)
+
+
+def test_upsamplings_of_another_shape_stay_with_torch():
+    assert not upsampling.usable(torch.nn.ConvTranspose1d(6, 3, 11, 5, padding=3))
 
 
 @pytest.mark.parametrize("dtype", NARROW)
@@ -95,9 +116,9 @@ def test_types_that_do_not_exist_or_run_are_named():
 
 
 def test_auto_is_native(monkeypatch):
-    monkeypatch.setattr(engines.bf16, "usable", lambda: False)
+    monkeypatch.setattr(engines.fused, "usable", lambda dtype: False)
     assert engines.resolve_dtype("auto", CPU) == "fp32"
-    monkeypatch.setattr(engines.bf16, "usable", lambda: True)
+    monkeypatch.setattr(engines.fused, "usable", lambda dtype: True)
     assert engines.resolve_dtype("auto", CPU) == "bf16"
 
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ossicle import kernels
 from ossicle.errors import ConfigError
-from ossicle_istftnet.cpu import bf16, int8, winograd
+from ossicle_istftnet.cpu import fused, int8, upsampling, winograd
 from ossicle_istftnet.generator import Generator, Stage
 
 Dtype = Literal["fp32", "bf16", "fp16", "int8"]
@@ -87,7 +87,7 @@ def dtypes_on(device: torch.device) -> tuple[str, ...]:
         return ("fp32", *narrow)
     if device.type != "cpu":
         return ("fp32",)
-    found = {"bf16": bf16.usable(), "int8": int8.usable()}
+    found = {"bf16": fused.usable(torch.bfloat16), "int8": int8.usable()}
     return ("fp32", *(name for name, there in found.items() if there))
 
 
@@ -126,37 +126,47 @@ def snr_db(truth: Tensor, estimate: Tensor) -> float:
 
 
 def _wide_engine(generator: Generator, device: torch.device) -> Engine:
-    if device.type != "cpu" or not _kernel_allowed():
+    if device.type != "cpu" or not kernels.twins_allowed():
         return Engine(generator, "fp32", "plain torch")
-    fast = [winograd.wanted(generator, stage) for stage in range(len(generator.ups))]
-    if not any(fast):
-        return Engine(generator, "fp32", "plain torch")
-    stages = [
-        winograd.WinogradStage(generator.blocks(stage)) if wins else _plain(generator, stage)
-        for stage, wins in enumerate(fast)
-    ]
-    return Engine(_Staged(generator, stages), "fp32", "Toom-Cook convolutions")
+    stages = [_wide_stage(generator, index) for index in range(len(generator.ups))]
+    names = {winograd.WinogradStage: "Toom-Cook convolutions", fused.FusedStage: "fused convolutions"}
+    used = [name for kind, name in names.items() if any(isinstance(stage, kind) for stage in stages)]
+    return Engine(_Staged(generator, stages), "fp32", " and ".join(used) or "plain residual blocks")
 
 
-def _kernel_allowed() -> bool:
+def _wide_stage(generator: Generator, index: int) -> Stage:
+    if winograd.wanted(generator, index) and _toom_cook_allowed():
+        return winograd.WinogradStage(generator.blocks(index))
+    if fused.usable(torch.float32) and kernels.twins_allowed():
+        return fused.FusedStage(generator.blocks(index), torch.float32)
+    return lambda x: generator.mean_of_blocks(index, x)
+
+
+def _toom_cook_allowed() -> bool:
     op = winograd.DilatedConvolutionKernel.op
     return any(choice.op == op and choice.chosen != "reference" for choice in kernels.choices(device="cpu"))
 
 
 class _Staged:
-    """A generator whose residual blocks are computed in another way."""
+    """A generator whose residual blocks are computed in another way, and its up-samplings as matrix products."""
 
     def __init__(self, generator: Generator, stages: Sequence[Stage]) -> None:
         self._generator, self._stages = generator, stages
+        self._ups = [_upsampling(generator, index) for index in range(len(stages))]
 
+    @torch.no_grad()
     def __call__(self, mel: Tensor) -> Tensor:
         body = self._generator.conv_pre.weight.dtype
         stages = [lambda x, stage=stage: stage(x).to(body) for stage in self._stages]
-        return self._generator.head(self._generator.channels(mel, stages=stages))
+        return self._generator.head(self._generator.channels(mel, stages=stages, ups=self._ups))
 
 
-def _plain(generator: Generator, stage: int) -> Stage:
-    return lambda x: generator.mean_of_blocks(stage, x)
+def _upsampling(generator: Generator, index: int) -> Stage:
+    up = generator.ups[index]
+    assert isinstance(up, nn.ConvTranspose1d)
+    if kernels.twins_allowed() and upsampling.usable(up):
+        return upsampling.PolyphaseUpsampling(up)
+    return lambda x: generator.upsampled(index, x)
 
 
 def narrow_body(generator: Generator, dtype: torch.dtype) -> Generator:
@@ -182,7 +192,10 @@ def _plans(
             if kind == "int8":
                 made[kind, index] = int8.Int8Stage(blocks, ranges[index])
             else:
-                made[kind, index] = bf16.BF16Stage(blocks) if kind == "bf16" else _plain(generator, index)
+                narrow = kind == "bf16"
+                made[kind, index] = (
+                    fused.FusedStage(blocks, torch.bfloat16) if narrow else _wide_stage(generator, index)
+                )
         return made[kind, index]
 
     if dtype == "bf16":
@@ -195,7 +208,7 @@ def _plans(
 def mixtures(dtype: str, count: int) -> list[tuple[Kind, ...]]:
     """Return the types of `count` stages to try, from the narrowest on: the first stages are widened first."""
     narrow: Kind = "int8" if dtype == "int8" else "bf16"
-    wider: list[Kind] = ["bf16", "fp32"] if dtype == "int8" and bf16.usable() else ["fp32"]
+    wider: list[Kind] = ["bf16", "fp32"] if dtype == "int8" and fused.usable(torch.bfloat16) else ["fp32"]
     found: list[tuple[Kind, ...]] = [(narrow,) * count]
     for wide in range(1, count + 1):
         found += [(kind,) * wide + (narrow,) * (count - wide) for kind in wider]

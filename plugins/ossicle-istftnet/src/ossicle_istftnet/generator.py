@@ -15,7 +15,7 @@ from ossicle_istftnet.config import GeneratorConfig
 from ossicle_istftnet.head import FullPhaseHead, SineHead, TanhHead, check_frames
 
 Stage = Callable[[Tensor], Tensor]
-"""The mean of the residual blocks of one stage, however it is computed: (B, C, t) to (B, C, t)."""
+"""Part of a stage, however it is computed: its up-sampling, or the mean of its residual blocks; (B, C, t) to (B, C', t')."""
 
 FINAL_SLOPE = 0.01
 """The last leaky ReLU has PyTorch's default slope in every published checkpoint, unlike the others."""
@@ -70,15 +70,17 @@ class Generator(nn.Module):
                 fan_in = module.weight[0].numel()
                 module.bias.uniform_(-(fan_in**-0.5), fan_in**-0.5, generator=generator)
 
-    def channels(self, mel: Tensor, *, stages: Sequence[Stage] | None = None) -> Tensor:
+    def channels(
+        self, mel: Tensor, *, stages: Sequence[Stage] | None = None, ups: Sequence[Stage] | None = None
+    ) -> Tensor:
         """Return what the head takes, (B, output_channels, F), of mels (B, M, T).
 
-        Each layer runs in its own weights' dtype: a narrow body may end in a wide last convolution. `stages` compute
-        the residual blocks after each up-sampling in another way.
+        Each layer runs in its own weights' dtype: a narrow body may end in a wide last convolution. `ups` compute the
+        activated up-samplings, `stages` the residual blocks after each of them, in another way.
         """
         x = self.conv_pre(mel.to(self.conv_pre.weight.dtype))
-        for index, up in enumerate(self.ups):
-            x = up(leaky_relu(x, SLOPE))
+        for index in range(len(self.ups)):
+            x = self.upsampled(index, x) if ups is None else ups[index](x)
             x = self.mean_of_blocks(index, x) if stages is None else stages[index](x)
         x = leaky_relu(x, FINAL_SLOPE)
         if self.config.has_istft:
@@ -91,6 +93,10 @@ class Generator(nn.Module):
         """Return the parallel residual blocks after an up-sampling."""
         count = len(self.config.resblock_kernel_sizes)
         return self.resblocks[stage * count : (stage + 1) * count]
+
+    def upsampled(self, stage: int, x: Tensor) -> Tensor:
+        """Return a stage's activated up-sampling, (B, C', t * rate) of (B, C, t)."""
+        return self.ups[stage](leaky_relu(x, SLOPE))
 
     def mean_of_blocks(self, stage: int, x: Tensor) -> Tensor:
         """Return the mean of a stage's residual blocks, (B, C, t) of (B, C, t)."""

@@ -1,4 +1,4 @@
-"""Residual blocks in int8: bytes into oneDNN's convolutions, the residual path in float32.
+"""Residual blocks in int8: bytes into oneDNN's convolutions, bfloat16 out of them, the residual path in float32.
 
 Activations are unsigned bytes with one scale and zero a layer, from calibration; weights are signed bytes with a scale an
 output channel. Source: Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -19,12 +20,24 @@ from ossicle_istftnet.cpu.threads import compiler_installed, kernel_threads
 from ossicle_istftnet.generator import Generator
 
 _SLOPE = np.float32(SLOPE)
+_NONE = np.empty((0, 0), np.uint16)
 
 
 def usable() -> bool:
     """Return whether this torch has the calls and the quantizing kernel's compiler is installed."""
     there = hasattr(torch.ops.onednn, "qconv_prepack") and hasattr(torch.ops.onednn, "qconv2d_pointwise")
-    return there and torch.backends.mkldnn.is_available() and compiler_installed()
+    return there and torch.backends.mkldnn.is_available() and compiler_installed() and _bytes_to_halves()
+
+
+@lru_cache(maxsize=1)
+def _bytes_to_halves() -> bool:
+    # No attribute tells which pairs of types oneDNN has on this processor.
+    try:
+        with torch.random.fork_rng(devices=[]):
+            QuantizedConvolution(nn.Conv1d(16, 16, 3, padding=1), Range(1.0, 0))(np.zeros((8, 16), np.float32))
+    except RuntimeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,7 @@ class QuantizedConvolution:
     def __init__(self, conv: nn.Conv1d, inputs: Range) -> None:
         from ossicle_istftnet.cpu import int8_kernel
 
-        self._quantize = int8_kernel.quantize
+        self._kernel = int8_kernel
         assert conv.bias is not None
         weight = conv.weight.detach().float()
         self._scales = weight.abs().amax((1, 2)).clamp(min=1e-12) / 127
@@ -63,20 +76,24 @@ class QuantizedConvolution:
         )
 
     def __call__(self, x: np.ndarray, addend: np.ndarray | None = None) -> np.ndarray:
-        """Return conv(act(x)), (T, C') of (T, C); an addend is added to x first, and stays in it."""
+        """Return conv(act(x)), (T, C') halves of (T, C).
+
+        x is float32, to which an addend of halves is added first, and stays in it; or it is halves: bfloat16 as uint16.
+        """
         count, channels = x.shape
         data = np.empty((count + 2 * self._padding, channels), np.uint8)
-        self._quantize(
-            x, x if addend is None else addend, addend is not None, _SLOPE,
-            np.float32(1 / self._inputs.scale), np.float32(self._inputs.zero), self._padding, data,
-        )  # fmt: skip
+        scaling = _SLOPE, np.float32(1 / self._inputs.scale), np.float32(self._inputs.zero), self._padding, data
+        if x.dtype == np.uint16:
+            self._kernel.quantize_half(x, *scaling)
+        else:
+            self._kernel.quantize(x, _NONE if addend is None else addend, addend is not None, *scaling)
         # (T, C) rows are a channels-last image of one line.
         image = torch.from_numpy(data)[None, None].permute(0, 3, 1, 2)
         out = torch.ops.onednn.qconv2d_pointwise(
             image, self._inputs.scale, self._inputs.zero, self._weight, self._scales, self._zeros, self._bias,
-            *self._geometry, 1.0, 0, torch.float32, "none", [], "",
+            *self._geometry, 1.0, 0, torch.bfloat16, "none", [], "",
         )  # fmt: skip
-        return out.permute(0, 2, 3, 1).reshape(count, -1).numpy()
+        return out.permute(0, 2, 3, 1).reshape(count, -1).view(torch.int16).numpy().view(np.uint16)
 
 
 class Int8Stage:

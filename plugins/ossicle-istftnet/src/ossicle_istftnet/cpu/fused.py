@@ -1,4 +1,4 @@
-"""Residual blocks in bfloat16, with activation and addition inside oneDNN's convolutions, channels last.
+"""Residual blocks with activation and addition inside oneDNN's convolutions, channels last, in float32 or bfloat16.
 
 oneDNN has one call for a convolution with its activation, and one with the residual added: torch's compiler emits them, and
 they are called here directly, which costs no compilation.
@@ -13,23 +13,24 @@ from torch.nn.functional import leaky_relu
 from ossicle_istftnet.blocks import SLOPE, ResBlock1
 
 
-def usable() -> bool:
-    """Return whether this processor multiplies bfloat16 natively and this torch has the calls."""
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-    supported = supported or getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
-    return (
-        bool(supported) and torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
-    )
+def usable(dtype: torch.dtype) -> bool:
+    """Return whether this torch has the calls, and this processor multiplies the type natively."""
+    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")):
+        return False
+    if dtype == torch.float32:
+        return True
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return dtype == torch.bfloat16 and any(getattr(torch.cpu, check, lambda: False)() for check in checks)
 
 
 class FusedConvolution:
-    """A convolution over (B, C, 1, t), channels last, in bfloat16."""
+    """A convolution over (B, C, 1, t), channels last."""
 
-    def __init__(self, conv: nn.Conv1d) -> None:
+    def __init__(self, conv: nn.Conv1d, dtype: torch.dtype) -> None:
         assert conv.bias is not None
-        weight = conv.weight.detach().to(torch.bfloat16)[:, :, None]
+        weight = conv.weight.detach().to(dtype)[:, :, None]
         self._weight = weight.contiguous(memory_format=torch.channels_last)
-        self._bias = conv.bias.detach().to(torch.bfloat16)
+        self._bias = conv.bias.detach().to(dtype)
         self._geometry = ([0, int(conv.padding[0])], [1, 1], [1, int(conv.dilation[0])], 1)
 
     def activated(self, x: Tensor) -> Tensor:
@@ -45,15 +46,16 @@ class FusedConvolution:
         )
 
 
-class BF16Stage:
+class FusedStage:
     """The residual blocks of one stage, (B, C, t) to (B, C, t)."""
 
-    def __init__(self, blocks: nn.ModuleList) -> None:
-        self._blocks = [_convolutions(block) for block in blocks]
+    def __init__(self, blocks: nn.ModuleList, dtype: torch.dtype) -> None:
+        self._dtype = dtype
+        self._blocks = [_convolutions(block, dtype) for block in blocks]
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the mean of the residual blocks."""
-        x = x.to(torch.bfloat16)[:, :, None].contiguous(memory_format=torch.channels_last)
+        x = x.to(self._dtype)[:, :, None].contiguous(memory_format=torch.channels_last)
         active = leaky_relu(x, SLOPE)
         total: Tensor | None = None
         for pairs in self._blocks:
@@ -67,8 +69,11 @@ class BF16Stage:
         return total.div_(len(self._blocks))[:, :, 0]
 
 
-def _convolutions(block: nn.Module) -> list[tuple[FusedConvolution, FusedConvolution | None]]:
+def _convolutions(block: nn.Module, dtype: torch.dtype) -> list[tuple[FusedConvolution, FusedConvolution | None]]:
+    def fused(conv: nn.Module) -> FusedConvolution:
+        assert isinstance(conv, nn.Conv1d)
+        return FusedConvolution(conv, dtype)
+
     if isinstance(block, ResBlock1):
-        pairs = zip(block.convs1, block.convs2, strict=True)
-        return [(FusedConvolution(a), FusedConvolution(b)) for a, b in pairs]  # type: ignore[arg-type]
-    return [(FusedConvolution(conv), None) for conv in block.convs]  # type: ignore[union-attr]
+        return [(fused(a), fused(b)) for a, b in zip(block.convs1, block.convs2, strict=True)]
+    return [(fused(conv), None) for conv in block.convs]  # type: ignore[union-attr]
