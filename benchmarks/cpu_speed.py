@@ -77,7 +77,9 @@ def measure(name: str, seconds: float, threads: int, rounds: int) -> dict[str, A
     with torch.no_grad():
         truth = runs["eager"][0](mel)
         outputs = {key: torch.as_tensor(call(mel)).reshape(truth.shape) for key, (call, _) in runs.items()}
-        times = medians({k: lambda c=c: c(mel) for k, (c, _) in runs.items()}, device="cpu", rounds=rounds, warmup=0)
+        times = medians(
+            {k: lambda c=c: c(mel) for k, (c, _) in runs.items()}, device="cpu", rounds=rounds, warmup=0, rest_s=0.05
+        )
     assert torch.get_num_threads() == threads, "something changed the number of threads"
     sound = frames * 256 / 22050
     return {

@@ -19,6 +19,7 @@ from ossicle.toml import read_toml
 ROOT = Path(__file__).resolve().parents[1]
 VOICE = ROOT / "plugins/ossicle-istftnet/src/ossicle_istftnet/default/kerstin-v2"
 RESULT = ROOT / "benchmarks/results/kerstin-v2.json"
+OTHERS = ROOT / "benchmarks/results/other-voices.json"
 TABLE = ROOT / "recipes/kerstin/vocoder/results.csv"
 CURVE = ROOT / "benchmarks/results/kerstin-v2-training.json"
 PICTURE = ROOT / "benchmarks/results/kerstin-v2-training.svg"
@@ -57,6 +58,13 @@ Griffin-Lim starts from the same mels, by the pseudo-inverse of the mel bank, mo
 Measured {environment["utc"][:10]} with ossicle {environment["packages"]["ossicle"]}, torch {environment["packages"]["torch"]}, {environment["cpu"]}, {environment["threads"]} thread(s):
 `{environment["command"]}`.
 The figures are those of [kerstin-v2.json](../../../../../../benchmarks/results/kerstin-v2.json), which has a row a file.
+
+## Other voices
+
+Six English speakers of FSDD (CC BY-SA 4.0), ten spoken digits each, recorded at 8 kHz, so that the mels above 4 kHz hold silence: nothing
+like it was in the training ([other-voices.json](../../../../../../benchmarks/results/other-voices.json)).
+
+{_table(json.loads(OTHERS.read_text("utf-8")))}
 
 ## Training
 

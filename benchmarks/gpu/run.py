@@ -25,12 +25,14 @@ from ossicle.runs.timing import medians  # noqa: E402
 from ossicle.testing import check_component  # noqa: E402
 from ossicle.training.loop import STATE_FILE, LoopConfig, run_loop  # noqa: E402
 from ossicle_istftnet.config import variant  # noqa: E402
+from ossicle_istftnet.cuda.epilogue import ResidualEpilogueKernel  # noqa: E402
+from ossicle_istftnet.engines import dtypes_on  # noqa: E402
 from ossicle_istftnet.folder import save_folder  # noqa: E402
 from ossicle_istftnet.head_kernel import ISTFTHeadKernel  # noqa: E402
 from ossicle_istftnet.training import Trainer, TrainingConfig  # noqa: E402
 from ossicle_istftnet.vocoder import ISTFTNetVocoder  # noqa: E402
 
-KERNELS = {"istft-head": ISTFTHeadKernel}
+KERNELS: dict[str, Callable[[], Any]] = {"istft-head": ISTFTHeadKernel, "residual-epilogue": ResidualEpilogueKernel}
 """Named here and not found by entry points: nothing is installed on the machine this runs on."""
 
 
@@ -60,21 +62,28 @@ def _large(smoke: bool) -> list[tuple[str, tuple[Any, ...]]]:
 
 
 def vocoder_timing(given: argparse.Namespace) -> dict[str, Any]:
-    """Time V1- and V2-C8C8I with random weights, eager float32, as times real time."""
+    """Time V1- and V2-C8C8I with random weights: eager float32 beside every type's engine, as times real time."""
     rows = []
+    settings = MelSettings.hifigan()
     for name in ("v2-c8c8i",) if given.smoke else ("v1-c8c8i", "v2-c8c8i"):
-        speak = ISTFTNetVocoder.from_config(variant(name), MelSettings.hifigan()).to(given.device)
+        voices = {
+            dtype: ISTFTNetVocoder.from_config(variant(name), settings, dtype=dtype, device=given.device)
+            for dtype in dtypes_on(torch.device(given.device))
+        }
+        eager = voices["fp32"].generator
         for batch, frames in [(1, 4)] if given.smoke else [(1, 86), (1, 861), (16, 86), (16, 861), (64, 86)]:
             mel = torch.randn(batch, 80, frames, device=given.device) - 5.0
-            median = _medians({"eager": _bind(speak, [mel])}, given)["eager"]
-            seconds = batch * frames * speak.hop_length / speak.sample_rate
+            calls = {"eager": _bind(torch.no_grad()(eager), [mel]), **{k: _bind(v, [mel]) for k, v in voices.items()}}
+            found = _medians(calls, given)
+            seconds = batch * frames * settings.hop_length / settings.sample_rate
             rows.append(
                 {
                     "model": name,
                     "batch": batch,
                     "frames": frames,
-                    "median_s": median,
-                    "times_real_time": seconds / median,
+                    "median_s": found,
+                    "times_real_time": {key: seconds / took for key, took in found.items()},
+                    "plans": {key: voice.precision.describe() for key, voice in voices.items()},
                 }
             )
     return {"rows": rows}

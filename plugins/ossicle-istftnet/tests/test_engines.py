@@ -6,10 +6,10 @@ import torch
 import ossicle
 from ossicle.audio.mel import MelSettings
 from ossicle.errors import ConfigError, OssicleError
-from ossicle_istftnet import engines
+from ossicle_istftnet import engines, upsampling
 from ossicle_istftnet.calibration import calibration_mels
 from ossicle_istftnet.config import GeneratorConfig, variant
-from ossicle_istftnet.cpu import fused, upsampling
+from ossicle_istftnet.cpu import fused
 from ossicle_istftnet.cpu.int8 import Range
 from ossicle_istftnet.generator import Generator
 from ossicle_istftnet.vocoder import ISTFTNetVocoder

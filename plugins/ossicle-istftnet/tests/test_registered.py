@@ -49,7 +49,7 @@ def test_every_kernel_conforms(name):
 
 def test_the_vocoders_and_the_kernels_are_there():
     assert set(registered("vocoder")) == {"istftnet", "hifigan", "griffin-lim"}
-    assert set(registered("kernel")) == {"istft-head", "dilated-convolution"}
+    assert set(registered("kernel")) == {"istft-head", "dilated-convolution", "residual-epilogue"}
     assert default_registry().default("vocoder").endswith("istftnet")
 
 
@@ -58,12 +58,16 @@ def test_a_full_phase_generator_conforms():
     assert not failures("vocoder", lambda: ISTFTNetVocoder.from_config(config, MelSettings.hifigan()))
 
 
-def test_the_fused_head_equals_its_reference_in_tritons_interpreter():
+@pytest.mark.parametrize(
+    "kernel", ["ossicle_istftnet.head_kernel:ISTFTHeadKernel", "ossicle_istftnet.cuda.epilogue:ResidualEpilogueKernel"]
+)
+def test_a_triton_kernel_equals_its_reference_in_the_interpreter(kernel):
     pytest.importorskip("triton")
+    module, name = kernel.split(":")
     script = (
         "from ossicle.testing import check_component\n"
-        "from ossicle_istftnet.head_kernel import ISTFTHeadKernel\n"
-        "for o in check_component('kernel', ISTFTHeadKernel): print(o.check, o.status, o.detail, sep='|')"
+        f"from {module} import {name}\n"
+        f"for o in check_component('kernel', {name}): print(o.check, o.status, o.detail, sep='|')"
     )
     # Triton reads the variable when it is imported, so the interpreter needs a process of its own.
     environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}

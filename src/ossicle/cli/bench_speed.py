@@ -6,6 +6,7 @@ import multiprocessing
 import resource
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -107,4 +108,13 @@ def _speak_alone(spec: str, seconds: float, device: str) -> float:
     speak(speech_like(speak.n_mels, round(seconds * speak.sample_rate / speak.hop_length)))
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated() / 2**20
+    return _peak_resident_mib()
+
+
+def _peak_resident_mib() -> float:
+    # Linux hands a parent's ru_maxrss on to its children: the mark of this address space alone is in /proc.
+    status = Path("/proc/self/status")
+    for line in status.read_text("utf-8").splitlines() if status.exists() else ():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -10,8 +10,13 @@ from typing import Any
 import torch
 
 
-def medians(calls: Mapping[str, Callable[[], Any]], *, device: str, rounds: int, warmup: int = 1) -> dict[str, float]:
-    """Return each call's median time in seconds, waiting for the device before and after it."""
+def medians(
+    calls: Mapping[str, Callable[[], Any]], *, device: str, rounds: int, warmup: int = 1, rest_s: float = 0.0
+) -> dict[str, float]:
+    """Return each call's median time in seconds, waiting for the device before and after it.
+
+    `rest_s` seconds pass before each call: idle threads of another library's pool spin for a while, on our cores.
+    """
     wait: Callable[[], Any] = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
     times: dict[str, list[float]] = {name: [] for name in calls}
     for call in calls.values():
@@ -19,6 +24,7 @@ def medians(calls: Mapping[str, Callable[[], Any]], *, device: str, rounds: int,
             call()
     for turn in range(rounds):
         for name in list(calls) if turn % 2 else list(calls)[::-1]:
+            time.sleep(rest_s)
             wait()
             started = time.perf_counter()
             calls[name]()

@@ -18,15 +18,21 @@ from torch import Tensor, nn
 
 from ossicle import kernels
 from ossicle.errors import ConfigError
-from ossicle_istftnet.cpu import fused, int8, upsampling, winograd
+from ossicle_istftnet import upsampling
+from ossicle_istftnet.cpu import fused, int8, winograd
+from ossicle_istftnet.cuda.body import FusedBody, fits
+from ossicle_istftnet.cuda.epilogue import ResidualEpilogueKernel, epilogue
+from ossicle_istftnet.cuda.graphs import BucketedGenerator
 from ossicle_istftnet.generator import Generator, Stage
 
 Dtype = Literal["fp32", "bf16", "fp16", "int8"]
 DTYPES: tuple[str, ...] = get_args(Dtype)
-FLOORS = {"bf16": 38.0, "fp16": 38.0, "int8": 33.0}
-"""Signal-to-noise ratio against float32 that a plan must reach, in dB."""
+FLOORS = {"fp32": 50.0, "bf16": 38.0, "fp16": 38.0, "int8": 33.0}
+"""Signal-to-noise ratio against plain float32 that a plan must reach, in dB; float32's own is for GPUs, whose libraries
+round products to 19 bits in ways of their own."""
 
-_TORCH = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_TORCH = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_NAMES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 Kind = Literal["fp32", "bf16", "int8"]
 
 
@@ -101,7 +107,7 @@ def make_engine(generator: Generator, dtype: str, device: torch.device, calibrat
     calibration
         Speech mels (B, M, T) that narrow types are calibrated and measured on.
     """
-    if dtype == "fp32":
+    if dtype == "fp32" and device.type != "cuda":
         return _wide_engine(generator, device)
     with torch.no_grad():
         calibration = calibration.to(device)
@@ -126,6 +132,7 @@ def snr_db(truth: Tensor, estimate: Tensor) -> float:
 
 
 def _wide_engine(generator: Generator, device: torch.device) -> Engine:
+    """Return float32 on a CPU, or plain torch on a device that nothing here is made for."""
     if device.type != "cpu" or not kernels.twins_allowed():
         return Engine(generator, "fp32", "plain torch")
     stages = [_wide_stage(generator, index) for index in range(len(generator.ups))]
@@ -180,7 +187,7 @@ def _plans(
     generator: Generator, dtype: str, device: torch.device, calibration: Tensor
 ) -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
     if device.type == "cuda":
-        yield "last convolution and inverse STFT in float32", narrow_body(generator, _TORCH[dtype])
+        yield from _cuda_plans(generator, dtype)
         return
     count = len(generator.ups)
     ranges = int8.calibrate(generator, calibration) if dtype == "int8" else []
@@ -203,6 +210,15 @@ def _plans(
         yield "bfloat16 but for the last convolution", _Staged(narrow_body(generator, torch.bfloat16), whole)
     for kinds in mixtures(dtype, count):
         yield _in_words(kinds), _Staged(generator, [stage(kind, index) for index, kind in enumerate(kinds)])
+
+
+def _cuda_plans(generator: Generator, dtype: str) -> Iterator[tuple[str, Callable[[Tensor], Tensor]]]:
+    words = "plain torch" if dtype == "fp32" else "last convolution and inverse STFT in float32"
+    if kernels.twins_allowed() and fits(generator):
+        between = kernels.pick(ResidualEpilogueKernel.op, device="cuda", dtype=_NAMES[dtype], fallback=epilogue)
+        body = FusedBody(generator, _TORCH[dtype], between)
+        yield f"{words}, CUDA graphs".removeprefix("plain torch, "), BucketedGenerator(body, generator.head)
+    yield words, generator if dtype == "fp32" else narrow_body(generator, _TORCH[dtype])
 
 
 def mixtures(dtype: str, count: int) -> list[tuple[Kind, ...]]:

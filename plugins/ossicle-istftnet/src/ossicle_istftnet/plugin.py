@@ -36,6 +36,12 @@ def ossicle_components() -> Iterator[Component]:
         "ossicle_istftnet.cpu.winograd:DilatedConvolutionKernel",
         "dilated convolutions with half the multiplications, for CPUs",
     )
+    yield Component(
+        "kernel",
+        "residual-epilogue",
+        "ossicle_istftnet.cuda.epilogue:ResidualEpilogueKernel",
+        "bias, skip, mean of the blocks and activation in one pass",
+    )
 
 
 @hookimpl

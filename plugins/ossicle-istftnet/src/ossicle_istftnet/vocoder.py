@@ -77,13 +77,19 @@ class ISTFTNetVocoder:
 
     @classmethod
     def from_config(
-        cls, generator: GeneratorConfig, front_end: MelSettings, *, seed: int = 0, dtype: str = "fp32"
+        cls,
+        generator: GeneratorConfig,
+        front_end: MelSettings,
+        *,
+        seed: int = 0,
+        dtype: str = "fp32",
+        device: torch.device | str = "cpu",
     ) -> ISTFTNetVocoder:
         """Return a vocoder with random weights, for tests and timings."""
         vocoder = cls.__new__(cls)
         vocoder.name = f"random weights, seed {seed}"
         network = Generator(generator, generator=torch.Generator().manual_seed(seed))
-        vocoder._assemble(network, front_end, dtype, "cpu")
+        vocoder._assemble(network, front_end, dtype, device)
         return vocoder
 
     def _assemble(self, generator: Generator, front_end: MelSettings, dtype: str, device: torch.device | str) -> None:

@@ -16,7 +16,7 @@ from ossicle.audio.quality.align import align
 from ossicle.errors import AudioError
 
 THRESHOLD_DB = 6.0
-"""A line that stands out by more is a tone; sound without one stays below 4 dB from some ten seconds on."""
+"""A line that stands out by more is a tone; Griffin-Lim's speech, which has none, reads 4 to 5 dB from ten seconds on."""
 
 _FFT = 4096
 _LINE = 1

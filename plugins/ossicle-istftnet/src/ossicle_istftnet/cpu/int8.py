@@ -33,7 +33,7 @@ def usable() -> bool:
 def _bytes_to_halves() -> bool:
     # No attribute tells which pairs of types oneDNN has on this processor.
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), kernel_threads():
             QuantizedConvolution(nn.Conv1d(16, 16, 3, padding=1), Range(1.0, 0))(np.zeros((8, 16), np.float32))
     except RuntimeError:
         return False

@@ -22,22 +22,35 @@ def usable(up: nn.ConvTranspose1d) -> bool:
 
 
 class PolyphaseUpsampling:
-    """leaky_relu, then a transposed convolution: (B, C, t) to (B, C', t * rate), a view of rows (B, t * rate, C')."""
+    """leaky_relu, then a transposed convolution: (B, C, t) to (B, C', t * rate), a view of rows (B, t * rate, C').
 
-    def __init__(self, up: nn.ConvTranspose1d) -> None:
-        weight = up.weight.detach()
+    Parameters
+    ----------
+    up
+        Its weights are copied.
+    dtype
+        Computed in; None is that of the weights.
+    activated
+        The inputs have been through the leaky ReLU already.
+    """
+
+    def __init__(self, up: nn.ConvTranspose1d, *, dtype: torch.dtype | None = None, activated: bool = False) -> None:
+        weight = up.weight.detach().to(dtype or up.weight.dtype)
+        self._slope = 1.0 if activated else SLOPE
         inputs, self._outputs, size = weight.shape
         self._rate, self._padding = up.stride[0], int(up.padding[0])
         taps = weight.reshape(inputs, self._outputs, size // self._rate, self._rate)
         self._weights = list(taps.permute(2, 0, 3, 1).reshape(taps.shape[2], inputs, -1).contiguous())
         assert up.bias is not None
-        self._bias = up.bias.detach().repeat(self._rate)
+        self._bias = up.bias.detach().to(weight.dtype).repeat(self._rate)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return samples (B, C', t * rate)."""
         batch, channels, frames = x.shape
         reach = len(self._weights) - 1
-        rows = leaky_relu(pad(x.transpose(1, 2), (0, 0, reach, reach)), SLOPE).reshape(-1, channels)
+        rows = pad(x.transpose(1, 2), (0, 0, reach, reach)).reshape(-1, channels)
+        if self._slope != 1.0:
+            rows = leaky_relu(rows, self._slope)
         out = rows.new_empty(len(rows), self._rate * self._outputs)
         # All items of the batch at once: the rows between two of them are computed and left out below.
         count = max(len(rows) - reach, 0)

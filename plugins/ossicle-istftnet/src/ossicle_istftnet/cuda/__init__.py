@@ -1,0 +1,1 @@
+"""The generator on CUDA: fused epilogues, channels last, one graph a length."""
