@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ossicle.audio.quality import FIGURES
+from ossicle.audio.quality.tone import THRESHOLD_DB
 from ossicle.toml import read_toml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -139,7 +140,11 @@ def _limits(result: dict[str, Any]) -> str:
     behind = [label for label, better in verdicts if not better]
     text = f"Against Griffin-Lim with 32 iterations it is ahead in {', '.join(ahead) or 'nothing'}"
     text += f" and behind in {', '.join(behind)}." if behind else "."
-    return text + " It was trained for hours on a CPU; a GPU would train it far longer."
+    text += " It was trained for hours on a CPU; a GPU would train it far longer."
+    strangers = json.loads(OTHERS.read_text("utf-8"))["vocoders"]["istftnet"]
+    if strangers["tone"]["db"] > THRESHOLD_DB:
+        text += f" On other voices it is far worse, with a tone at {strangers['tone']['hz']:.0f} Hz: it is a voice for one speaker."
+    return text
 
 
 def rows() -> str:
