@@ -45,18 +45,21 @@ def test_a_first_party_plugin_keeps_the_bare_name(site):
     assert {"same", "third/same"} <= set(ossicle.names("vocoder"))
 
 
-def test_names_are_a_sorted_list_of_strings(site):
+def test_names_are_a_sorted_list_of_strings(site, monkeypatch):
+    monkeypatch.setenv("OSSICLE_PLUGINS", "dist-a,dist-b,dist-c")
     for name in ("b", "a", "c"):
         site.add(f"dist-{name}", component_plugin("mixer", name, "impl:Voice"), modules=IMPL)
     assert ossicle.names("mixer") == ["a", "b", "c"]
 
 
-def test_the_only_component_of_a_kind_is_its_default(site):
+def test_the_only_component_of_a_kind_is_its_default(site, monkeypatch):
+    monkeypatch.setenv("OSSICLE_PLUGINS", "one")
     site.add("one", component_plugin("mixer", "only", "impl:Voice"), modules=IMPL)
     assert default_registry().default("mixer") == "only"
 
 
-def test_without_any_component_there_is_no_default(site):
+def test_without_any_component_there_is_no_default(site, monkeypatch):
+    monkeypatch.setenv("OSSICLE_PLUGINS", "")
     with pytest.raises(UnknownNameError, match="no default mixer"):
         default_registry().default("mixer")
 

@@ -49,16 +49,32 @@ def kernel_timing(given: argparse.Namespace) -> dict[str, Any]:
         paths = {"reference": kernel.reference}
         if kernel.supports(torch.device(given.device).type, "float32"):
             paths["accelerated"] = kernel.accelerated
-        for label, arguments in [*kernel.samples(), *_large(given.smoke)]:
+        for label, arguments in [*kernel.samples(), *LARGE[name](given.smoke)]:
             moved = [a.to(given.device) if isinstance(a, torch.Tensor) else a for a in arguments]
             calls = {key: _bind(path, moved) for key, path in paths.items()}
             rows.append({"kernel": name, "arguments": label, "median_s": _medians(calls, given)})
     return {"rows": rows}
 
 
-def _large(smoke: bool) -> list[tuple[str, tuple[Any, ...]]]:
+def _large_heads(smoke: bool) -> list[tuple[str, tuple[Any, ...]]]:
     shapes = [(1, 64)] if smoke else [(1, 64 * 86), (1, 64 * 861), (16, 64 * 86), (64, 64 * 86)]
     return [(f"16/4, batch {b}, {f} frames", (torch.randn(b, 18, f) * 0.3, 16, 4)) for b, f in shapes]
+
+
+def _large_epilogues(smoke: bool) -> list[tuple[str, tuple[Any, ...]]]:
+    shapes = [(1, 8, 64)] if smoke else [(1, 256, 8 * 86), (1, 128, 64 * 861), (16, 128, 64 * 86), (64, 128, 64 * 86)]
+    rows = []
+    for b, c, n in shapes:
+        y, bias, residual = torch.randn(b, c, n), torch.randn(c), torch.randn(b, c, n)
+        rows.append((f"batch {b}, {c} channels, {n} samples", (y, bias, residual, None, 1.0, 0.1, True)))
+    return rows
+
+
+LARGE: dict[str, Callable[[bool], list[tuple[str, tuple[Any, ...]]]]] = {
+    "istft-head": _large_heads,
+    "residual-epilogue": _large_epilogues,
+}
+"""Arguments of each kernel at the sizes of real use, beside the samples of its own."""
 
 
 def vocoder_timing(given: argparse.Namespace) -> dict[str, Any]:

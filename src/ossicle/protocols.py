@@ -5,8 +5,9 @@ Shape letters: B batch, C channels, M mels, T frames, N samples, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import torch
@@ -81,4 +82,134 @@ class Kernel(Protocol):
 
     def samples(self) -> Iterable[tuple[str, tuple[Any, ...]]]:
         """Yield (label, arguments) pairs over a grid of shapes: empty, one, odd, non-contiguous, large."""
+        ...
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """A classifier network in two halves, built as ``Backbone(classes, seed=...)``: a torch module.
+
+    `n_features` is the width between the halves; `config` holds the arguments that build it again.
+    """
+
+    n_features: int
+    config: Mapping[str, Any]
+    classifier: Any
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Return pooled features (B, n_features) of log-mels (B, 1, M, T), any T of at least 8."""
+        ...
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits (B, K): the classifier's of the features."""
+        ...
+
+
+@dataclass(frozen=True)
+class View:
+    """One of the batches that a method asks for in every step.
+
+    Parameters
+    ----------
+    name
+        Key of the batch that `SSLMethod.loss` gets.
+    source
+        Labelled clips, another and independent draw of them, or unlabelled clips. Views of one source show the same
+        clips; labels come as ``<source>/targets``, except for the unlabelled ones, which stay secret.
+    strength
+        How they are augmented.
+    """
+
+    name: str
+    source: Literal["labeled", "labeled-2", "unlabeled"]
+    strength: Literal["none", "weak", "strong"]
+
+
+@dataclass
+class StepOutput:
+    """What a method computes from one step's batches.
+
+    Parameters
+    ----------
+    loss
+        To be minimised, a scalar.
+    metrics
+        Scalars worth a log, detached.
+    guesses
+        Probabilities (U, K) that the unlabelled clips were trained on, if the method makes any.
+    mask
+        Which of them counted, (U,); None: all.
+    """
+
+    loss: torch.Tensor
+    metrics: dict[str, torch.Tensor] = field(default_factory=dict)
+    guesses: torch.Tensor | None = None
+    mask: torch.Tensor | None = None
+
+
+@runtime_checkable
+class SSLMethod(Protocol):
+    """A way to learn from labelled and unlabelled clips: a torch module that holds its networks and all its state.
+
+    Built as ``Method(make_network, classes=K, **settings)``; ``make_network(seed)`` gives a `Backbone`.
+    """
+
+    views: Sequence[View]
+
+    def loss(self, batch: Mapping[str, torch.Tensor], *, draw: torch.Generator, progress: Any) -> StepOutput:
+        """Return the loss of one step: `batch` has (B, 1, M, T) for each view and (B, K) targets for labelled sources.
+
+        `draw` is the only source of random numbers; `progress` has ``step`` and ``steps``.
+        """
+        ...
+
+    def trainable(self) -> list[Any]:
+        """Return the parameters that the optimizer moves."""
+        ...
+
+    def after_step(self, step: int) -> None:
+        """Be told that the optimizer has taken its step number `step`, counted from zero."""
+        ...
+
+    def evaluated(self) -> Mapping[str, Any]:
+        """Return the networks worth evaluating by name, the one to report first."""
+        ...
+
+
+@runtime_checkable
+class Mixer(Protocol):
+    """Mixes the examples of a batch, and their labels with them."""
+
+    def __call__(self, x: torch.Tensor, y: torch.Tensor, *, draw: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return mixed examples (B, ...) and label probabilities (B, K), whose rows still sum to one."""
+        ...
+
+
+@runtime_checkable
+class Augmentation(Protocol):
+    """Changes every example of a batch in its own way, of a waveform (B, N) or of log-mels in dB (B, M, T).
+
+    `domain` says of which.
+    """
+
+    domain: Literal["waveform", "log-mel"]
+
+    def __call__(self, x: torch.Tensor, *, draw: torch.Generator) -> torch.Tensor:
+        """Return a new batch of the same shape."""
+        ...
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Knows where a data set's clips, labels and official splits lie on a disk: built as ``Dataset(folder)``."""
+
+    labels: Sequence[str]
+    home: str
+
+    def clips(self) -> Sequence[Any]:
+        """Return records with ``path``, ``label`` (a whole number), ``fold`` or ``split``, ``source`` and ``speaker``."""
+        ...
+
+    def split(self, **options: Any) -> Mapping[str, Sequence[int]]:
+        """Return indices into `clips` of ``train`` and ``test``, in the official way unless told otherwise."""
         ...

@@ -15,6 +15,9 @@ from ossicle.registry import default_registry
 COMMANDS = {
     "vocode": ("ossicle.cli.vocode:vocode", "Turn sound or mel spectrograms into speech."),
     "mel": ("ossicle.cli.mel:mel", "Analyse sound into mel files that vocode takes."),
+    "classify": ("ossicle.cli.classify:classify", "Name what is heard in sound files."),
+    "compare": ("ossicle.cli.compare:compare", "Tell whether one run is better than another."),
+    "data": ("ossicle.cli.data:app", "List data sets and check a copy of one."),
     "plugins": ("ossicle.cli.plugins:app", "List plugins and look into one."),
     "recipe": ("ossicle.cli.recipe:app", "List, show and run recipes."),
     "bench": ("ossicle.cli.bench:app", "Measure vocoders and kernels."),

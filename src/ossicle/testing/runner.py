@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Literal
 
 from ossicle.errors import UnknownNameError
-from ossicle.testing import kernel, vocoder
+from ossicle.testing import dataset, kernel, learning, vocoder
 from ossicle.testing.common import common_checks
 from ossicle.testing.subject import ConformanceCheck, Skipped, Subject
 
 _KINDS = {
     "vocoder": (vocoder.exercise_vocoder, vocoder.CHECKS),
     "kernel": (kernel.exercise_kernel, kernel.CHECKS),
+    "backbone": (learning.exercise_backbone, learning.BACKBONE_CHECKS),
+    "ssl-method": (learning.exercise_method, learning.METHOD_CHECKS),
+    "augmentation": (learning.exercise_augmentation, learning.AUGMENTATION_CHECKS),
+    "mixer": (learning.exercise_mixer, learning.MIXER_CHECKS),
+    "dataset": (dataset.exercise_dataset, dataset.CHECKS),
 }
 
 
@@ -77,11 +83,23 @@ def parametrize_checks(kind: str, factory: Callable[[], Any], *, expected: Mappi
     return pytest.mark.parametrize("check", cases)
 
 
+_TELLTALES = {
+    "vocoder": "hop_length",
+    "kernel": "op",
+    "backbone": "n_features",
+    "ssl-method": "views",
+    "augmentation": "domain",
+    "dataset": "clips",
+}
+
+
 def _subject(kind: str, component: Any, expected: Mapping[str, Any] | None) -> Subject:
-    # A vocoder is itself callable, so a factory is told by lacking what every component of the kind has.
-    has = "hop_length" if kind == "vocoder" else "op"
-    factory = (lambda: component) if hasattr(component, has) and not isinstance(component, type) else component
-    return Subject(factory, expected or {})
+    # Components are themselves callable, so a factory is told by lacking what components of the kind have.
+    if kind in _TELLTALES:
+        built = hasattr(component, _TELLTALES[kind]) and not isinstance(component, type)
+    else:
+        built = not (isinstance(component, (type, partial)) or inspect.isroutine(component))
+    return Subject((lambda: component) if built else component, expected or {})
 
 
 def _outcome(kind: str, check: ConformanceCheck, subject: Subject) -> CheckOutcome:

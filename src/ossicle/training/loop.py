@@ -43,7 +43,7 @@ class LoopConfig:
     log_every, validate_every
         In steps.
     save_every_s
-        In seconds of wall clock.
+        In seconds of wall clock; a checkpoint waits for the next line of the log.
     """
 
     steps: int
@@ -93,7 +93,8 @@ def run_loop(
                 totals, count = {}, 0
             if validate and step % config.validate_every == 0:
                 log(step, validate())
-            if now - saved > config.save_every_s:
+            # Between two lines of the log: a run resumed from here averages its next line over the same steps.
+            if now - saved > config.save_every_s and step % config.log_every == 0:
                 _checkpoint(trainable, folder, on_checkpoint)
                 saved = now
             if config.minutes is not None and now - started > 60 * config.minutes:

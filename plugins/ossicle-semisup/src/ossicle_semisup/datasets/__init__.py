@@ -1,0 +1,1 @@
+"""Data sets: where clips, labels and official splits lie on a disk."""

@@ -1,0 +1,102 @@
+"""What the methods share: their networks, guesses that leave no trace, one forward pass for many batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ossicle.errors import ConfigError
+from ossicle.protocols import StepOutput, View
+from ossicle_semisup.ramps import Progress
+
+MakeNetwork = Callable[[int], Any]
+"""Builds a backbone from a seed."""
+
+
+class Method(nn.Module):
+    """A semi-supervised method with one student; subclasses say which views they need and what the loss is.
+
+    Parameters
+    ----------
+    make_network
+        Builds a backbone from a seed.
+    classes
+        K.
+    seed
+        Of the student's weights.
+    """
+
+    views: Sequence[View]
+
+    def __init__(self, make_network: MakeNetwork, *, classes: int, seed: int = 0) -> None:
+        super().__init__()
+        self.classes = classes
+        self.student = make_network(seed)
+
+    def loss(self, batch: Mapping[str, Tensor], *, draw: torch.Generator, progress: Progress) -> StepOutput:
+        """Return the loss of one step; see `ossicle.protocols.SSLMethod`."""
+        raise NotImplementedError
+
+    def trainable(self) -> list[nn.Parameter]:
+        """Return the parameters that the optimizer moves."""
+        return [p for p in self.parameters() if p.requires_grad]
+
+    def after_step(self, step: int) -> None:
+        """Do nothing after the optimizer's step; teachers follow here."""
+
+    def evaluated(self) -> dict[str, nn.Module]:
+        """Return the networks worth evaluating, the one to report first."""
+        return {"net": self.student}
+
+    def __repr__(self) -> str:
+        views = ", ".join(view.name for view in self.views)
+        return f"{type(self).__name__}({self.classes} classes; {views})"
+
+
+@contextmanager
+def without_trace(*networks: nn.Module) -> Iterator[None]:
+    """Compute inside without gradients, batch statistics as in training, running statistics untouched."""
+    norms = [m for n in networks for m in n.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    kept = [norm.track_running_stats for norm in norms]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for norm, tracked in zip(norms, kept, strict=True):
+            norm.track_running_stats = tracked
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Put a network into evaluation mode inside."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
+
+
+def guess(network: nn.Module, views: Sequence[Tensor]) -> list[Tensor]:
+    """Return class probabilities (U, K) of each view, by one forward pass that leaves no trace."""
+    with without_trace(network):
+        return list(torch.softmax(network(torch.cat(list(views))).float(), dim=1).split([len(v) for v in views]))
+
+
+def together(call: Callable[[Tensor], Tensor], *batches: Tensor, separate: bool = False) -> list[Tensor]:
+    """Return a network's outputs for several batches, by one pass over all rows or one for each."""
+    if separate:
+        return [call(batch).float() for batch in batches]
+    return list(call(torch.cat(batches)).float().split([len(batch) for batch in batches]))
+
+
+def require(condition: bool, what: str) -> None:
+    """Raise `ConfigError` where a setting is out of its range."""
+    if not condition:
+        raise ConfigError(what)

@@ -1,0 +1,9 @@
+"""Learn environmental sounds from few labels: `python recipes/esc50/semisup/run.py --data DIR --method fixmatch --fold 1` (see README.md)."""
+
+import sys
+from pathlib import Path
+
+from ossicle_semisup.recipe import run
+
+if __name__ == "__main__":
+    sys.exit(run(Path(__file__).parent))
