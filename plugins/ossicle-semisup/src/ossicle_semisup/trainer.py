@@ -132,7 +132,7 @@ class SemiTrainer:
             self.method = self.method.to(memory_format=torch.channels_last)
         self.step_number = 0
         self.best: dict[str, float] = {}
-        self._started, self._spent = time.monotonic(), 0.0
+        self._started, self._spent = _now(), (0.0, 0.0)
         self._clips = clips
         self._decibels = clips.decibels.to(self.device)
         self._pools = pools or {"none": None, "weak": weak_pool(), "strong": strong_pool(config.strength)}
@@ -152,9 +152,12 @@ class SemiTrainer:
         return kind(self.method.trainable(), lr=c.learning_rate, weight_decay=c.weight_decay, foreach=True)
 
     @property
-    def wall_s(self) -> float:
-        """Seconds that the run took so far, those before a resumption among them."""
-        return time.monotonic() - self._started + self._spent
+    def spent(self) -> tuple[float, float]:
+        """Seconds that the run took so far, by the clock and of processor time, those before a resumption among them."""
+        wall, cpu = (
+            now - start + before for now, start, before in zip(_now(), self._started, self._spent, strict=True)
+        )
+        return wall, cpu
 
     def step(self) -> dict[str, float]:
         """Take one step and return its metrics."""
@@ -232,7 +235,7 @@ class SemiTrainer:
             "average": self.average.module.state_dict(),
             "monitor": self.monitor.state(),
             "best": dict(self.best),
-            "wall_s": self.wall_s,
+            "spent": self.spent,
         }
         save_state(path, state)
 
@@ -250,5 +253,9 @@ class SemiTrainer:
         self.average.module.load_state_dict(state["average"])
         self.monitor.load(state["monitor"])
         self.best = dict(state["best"])
-        self._started, self._spent = time.monotonic(), float(state["wall_s"])
+        self._started, self._spent = _now(), tuple(state["spent"])
         self.step_number = int(state["step"])
+
+
+def _now() -> tuple[float, float]:
+    return time.monotonic(), time.process_time()
