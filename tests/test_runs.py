@@ -113,6 +113,26 @@ def test_the_loop_ends_in_good_order_on_a_signal(tmp_path):
     assert counter.step_number == 3 and (tmp_path / "state.pt").read_text() == "3"
 
 
+def test_a_run_stopped_between_two_lines_goes_on_with_the_means_of_an_unbroken_one(tmp_path):
+    class Counting(Counter):
+        def step(self):
+            super().step()
+            return {"loss": float(self.step_number), **({"rare": 7.0} if self.step_number == 2 else {})}
+
+    def run(counter, folder, minutes):
+        lines = []
+        config = LoopConfig(steps=4, log_every=4, minutes=minutes)
+        run_loop(counter, config, folder, log=lambda step, values: lines.append((step, values["loss"], values["rare"])))
+        return lines
+
+    (tmp_path / "whole").mkdir(), (tmp_path / "cut").mkdir()
+    whole = run(Counting(), tmp_path / "whole", None)
+    cut = Counting()
+    for _ in range(3):
+        assert run(cut, tmp_path / "cut", 0.0) == []
+    assert run(cut, tmp_path / "cut", None) == whole == [(4, 2.5, 7.0)]
+
+
 def test_a_run_that_diverges_says_so(tmp_path):
     with pytest.raises(OssicleError, match="diverged"):
         run_loop(Counter(float("nan")), LoopConfig(steps=100), tmp_path, log=lambda *_: None)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ossicle.audio.log_mel import LogMel
 from ossicle.errors import ConfigError
 from ossicle.training.checkpoint import load_state, save_state
+from ossicle.training.distributed import Ranks, join_batch_norms
 from ossicle.training.ema import Average
 from ossicle.training.seeds import generator_for
 from ossicle_semisup.monitor import GuessMonitor
@@ -36,7 +37,7 @@ class TrainingConfig:
     steps
         Number of optimizer steps.
     batch_labeled, batch_unlabeled
-        Clips a step.
+        Clips a step, of all processes together.
     optimizer, learning_rate, weight_decay, schedule
         ``adam`` or ``adamw`` (decoupled decay); how the rate falls (`ossicle_semisup.ramps.SCHEDULES`).
     clip_norm
@@ -111,7 +112,9 @@ class SemiTrainer:
     config
         How.
     device
-        Where; log-mels and networks move there.
+        Where; log-mels and networks move there. With several processes, each has its own.
+    ranks
+        The processes that train as one.
     """
 
     def __init__(
@@ -123,11 +126,16 @@ class SemiTrainer:
         *,
         classes: int,
         device: torch.device | str = "cpu",
+        ranks: Ranks | None = None,
         pools: Mapping[str, Pool | None] | None = None,
     ) -> None:
-        self.device = torch.device(device)
+        self.ranks = ranks or Ranks(device=torch.device(device))
+        self.device = self.ranks.device
         self.config, self.front_end, self.classes = config, front_end.to(self.device), classes
         self.method = method.to(self.device).train()
+        join_batch_norms(self.method, self.ranks)
+        if hasattr(self.method, "across"):
+            self.method.across = self.ranks.mean
         if config.channels_last:
             self.method = self.method.to(memory_format=torch.channels_last)
         self.step_number = 0
@@ -163,7 +171,7 @@ class SemiTrainer:
         """Take one step and return its metrics."""
         c, number = self.config, self.step_number
         progress = Progress(number, c.steps)
-        draw = generator_for(c.seed, "step", number)
+        draw = generator_for(c.seed, "step", number, *([] if self.ranks.first else [self.ranks.rank]))
         batch, shown = self.batches(number, draw)
         for group in self.optimizer.param_groups:
             group["lr"] = c.learning_rate * SCHEDULES[c.schedule](number / c.steps)
@@ -171,6 +179,7 @@ class SemiTrainer:
             out = self.method.loss(batch, draw=draw, progress=progress)
         self.optimizer.zero_grad(set_to_none=True)
         out.loss.backward()
+        self.ranks.average_gradients(self.method.trainable())
         if c.clip_norm > 0:
             nn.utils.clip_grad_norm_(self.method.trainable(), c.clip_norm, foreach=True)
         self.optimizer.step()
@@ -178,13 +187,17 @@ class SemiTrainer:
         self.average.update(self.method.student, number)
         self.step_number += 1
         metrics = {"loss": float(out.loss.detach()), **{name: float(value) for name, value in out.metrics.items()}}
+        metrics = self.ranks.mean_values(metrics)
         if out.guesses is not None:
-            metrics |= self.monitor.see(number, out.guesses, out.mask, self._clips.labels[shown["unlabeled"]])
+            labels = self._clips.labels[shown["unlabeled"]].to(self.device)
+            guesses, labels = (self.ranks.gather(rows).cpu() for rows in (out.guesses, labels))
+            mask = None if out.mask is None else self.ranks.gather(out.mask).cpu()
+            metrics |= self.monitor.see(number, guesses, mask, labels)
         return metrics
 
     def batches(self, number: int, draw: torch.Generator) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return a step's views and targets by name, and the indices of the clips of each source."""
-        shown = {source: sampler.batch(number) for source, sampler in self._samplers.items()}
+        shown = {source: self.ranks.share(sampler.batch(number)) for source, sampler in self._samplers.items()}
         waves = {source: self._clips.waves(indices).to(self.device) for source, indices in shown.items()}
         batch: dict[str, Tensor] = {}
         for view in self.method.views:
@@ -216,13 +229,14 @@ class SemiTrainer:
         network.train(training)
         return torch.cat(parts)
 
+    def error_rate(self, network: nn.Module, indices: Sequence[int]) -> float:
+        """Return the share of clips that a network gets wrong, in [0, 1]."""
+        wrong = self.predict(network, indices).argmax(dim=1) != self._clips.labels[torch.as_tensor(indices)]
+        return float(wrong.double().mean())
+
     def evaluate(self, indices: Sequence[int]) -> dict[str, float]:
         """Return the error rate of every network, in [0, 1]: ``error_rate`` of the first, ``error_rate_NAME`` of others."""
-        labels = self._clips.labels[torch.as_tensor(indices)]
-        found = {
-            name: float((self.predict(network, indices).argmax(dim=1) != labels).double().mean())
-            for name, network in self.networks().items()
-        }
+        found = {name: self.error_rate(network, indices) for name, network in self.networks().items()}
         first = next(iter(found))
         return {"error_rate" if name == first else f"error_rate_{name}": value for name, value in found.items()}
 

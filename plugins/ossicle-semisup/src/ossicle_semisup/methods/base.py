@@ -35,6 +35,8 @@ class Method(nn.Module):
     def __init__(self, make_network: MakeNetwork, *, classes: int, seed: int = 0) -> None:
         super().__init__()
         self.classes = classes
+        self.across: Callable[[Tensor], Tensor] = _alone
+        """Mean over the processes that train as one; the trainer sets it."""
         self.student = make_network(seed)
 
     def loss(self, batch: Mapping[str, Tensor], *, draw: torch.Generator, progress: Progress) -> StepOutput:
@@ -55,6 +57,10 @@ class Method(nn.Module):
     def __repr__(self) -> str:
         views = ", ".join(view.name for view in self.views)
         return f"{type(self).__name__}({self.classes} classes; {views})"
+
+
+def _alone(value: Tensor) -> Tensor:
+    return value
 
 
 @contextmanager

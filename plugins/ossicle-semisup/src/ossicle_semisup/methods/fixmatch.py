@@ -89,7 +89,7 @@ class FixMatch(Method):
             rows, targets = self._mix_union(x, strong, y, guesses, draw)
             logits_x, logits_u = together(self.student, *rows)
             target_x, target_u = targets
-            counted = max(float(mask.sum()), 1.0)
+            counted = max(float(self.across(mask.sum())), 1.0)
         elif not self._joint:
             logits_x, logits_u = together(self.student, x, strong)
         loss_x = cross_entropy(logits_x, target_x).mean()

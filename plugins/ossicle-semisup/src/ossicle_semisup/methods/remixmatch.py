@@ -107,7 +107,7 @@ class ReMixMatch(Method):
         (p,) = guess(self.student, [weak])
         # The batch is aligned by those before it, and joins them afterwards.
         q = sharpen(align(p, self._history.mean(dim=0), self.p_data), self._temperature)
-        self._remember(p.mean(dim=0))
+        self._remember(self.across(p.mean(dim=0)))
         rows, targets = torch.cat([x, weak, *strong]), torch.cat([y, *[q] * (1 + len(strong))])
         first, others = len(x), len(rows) - len(x)
         weights = torch.cat(
