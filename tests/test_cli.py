@@ -12,7 +12,19 @@ HEAVY = ("torch", "numpy", "librosa", "soundfile", "torchaudio")
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["plugins", "list"], ["info"], ["recipe", "list"], ["vocode", "--help"], ["mel", "--help"]]
+    "words",
+    [
+        ["--help"],
+        ["plugins", "list"],
+        ["info"],
+        ["recipe", "list"],
+        ["vocode", "--help"],
+        ["mel", "--help"],
+        ["classify", "--help"],
+        ["compare", "--help"],
+        ["data", "check", "--help"],
+        ["data", "list"],
+    ],
 )
 def test_listing_and_help_import_nothing_heavy(words):
     script = (

@@ -44,11 +44,13 @@ def mcnemar(first_right: Booleans, second_right: Booleans) -> McNemar:
     n, fewer = b + c, min(b, c)
     if n == 0:
         return McNemar(b, c, 1.0, 1.0)
-    tail = sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n
-    point = math.comb(n, fewer) / 2**n
-    exact = min(1.0, 2 * tail)
-    mid = 1 - point if b == c else 2 * tail - point
-    return McNemar(b, c, exact, min(1.0, mid))
+    ways = below = 1
+    for k in range(fewer):
+        ways = ways * (n - k) // (k + 1)
+        below += ways
+    tail, point = below / 2**n, ways / 2**n
+    # Where both are equal the two tails overlap in the point itself, which then counts by half.
+    return McNemar(b, c, min(1.0, 2 * tail), 1 - point / 2 if b == c else 2 * tail - point)
 
 
 def cluster_bootstrap(
@@ -67,8 +69,11 @@ def cluster_bootstrap(
     names = [name or f"\0{at}" for at, name in enumerate(clusters)]
     _, index = np.unique(names, return_inverse=True)
     sums, counts = np.bincount(index, numbers), np.bincount(index)
-    chosen = np.random.default_rng(seed).integers(0, len(sums), (draws, len(sums)))
-    means = sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1)
+    draw = np.random.default_rng(seed)
+    # A few draws at once: all of them would take gigabytes on ten thousand recordings.
+    at_once = max(1, 2**22 // len(sums))
+    parts = [draw.integers(0, len(sums), (min(at_once, draws - at), len(sums))) for at in range(0, draws, at_once)]
+    means = np.concatenate([sums[part].sum(axis=1) / counts[part].sum(axis=1) for part in parts])
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(numbers.mean()), float(low), float(high)
 
