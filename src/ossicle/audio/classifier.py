@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from ossicle.atomic import replacing
 from ossicle.audio.log_mel import LogMel, LogMelSettings, fit_length
-from ossicle.errors import AudioError, CheckpointError, OssicleError
+from ossicle.errors import AudioError, CheckpointError, ConfigError, OssicleError
 from ossicle.registry import default_registry
 from ossicle.toml import read_toml, write_toml
 
 WEIGHTS = "model.safetensors"
 SETTINGS = "model.toml"
-_FORMAT = "ossicle-classifier"
+_FORMAT, _VERSION = "ossicle-classifier", 1
 
 
 @dataclass
@@ -94,7 +94,7 @@ def save_classifier(
     with replacing(folder / WEIGHTS) as part:
         save_file(state, part)
     settings = {
-        "format": {"name": _FORMAT, "version": 1},
+        "format": {"name": _FORMAT, "version": _VERSION},
         "labels": {"names": list(labels)},
         "front_end": front_end.to_dict(),
         "backbone": {"name": backbone, **dict(network.config)},  # type: ignore[arg-type]
@@ -118,11 +118,17 @@ def load_classifier(folder: Path, *, device: torch.device | str = "cpu") -> Clas
             raise CheckpointError(
                 f"{folder} is no model folder", why=f"it has no {name}", hint="name the folder that a recipe wrote"
             )
-    settings = read_toml(folder / SETTINGS)
-    if settings.get("format", {}).get("name") != _FORMAT:
-        raise CheckpointError(f"{folder} holds no classifier", why=f"{SETTINGS} says {settings.get('format')}")
     try:
-        labels = tuple(settings["labels"]["names"])
+        settings = read_toml(folder / SETTINGS)
+    except ConfigError as error:
+        raise CheckpointError(f"{folder} cannot be read", why=error.why or error.what) from error
+    if settings.get("format") != {"name": _FORMAT, "version": _VERSION}:
+        raise CheckpointError(
+            f"{folder} holds no classifier that can be read",
+            why=f"{SETTINGS} says format {settings.get('format')}, not {_FORMAT} {_VERSION}",
+        )
+    try:
+        labels = settings["labels"]["names"]
         front_end = LogMelSettings.from_dict(settings["front_end"])
         shape = dict(settings["backbone"])
         network = default_registry().build("backbone", shape.pop("name"), **shape)
@@ -131,10 +137,14 @@ def load_classifier(folder: Path, *, device: torch.device | str = "cpu") -> Clas
     except OssicleError:
         raise
     except Exception as error:
-        raise CheckpointError(f"{folder} cannot be read", why=str(error).splitlines()[0]) from error
-    if len(labels) != network.config["classes"]:
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise CheckpointError(f"{folder} cannot be read", why=why[:300]) from error
+    classes = network.config["classes"]
+    if not isinstance(labels, list) or len(labels) != classes or not all(isinstance(name, str) for name in labels):
         raise CheckpointError(
-            f"{folder} names {len(labels)} labels", why=f"its network has {network.config['classes']}"
+            f"{folder} does not name the {classes} classes of its network", why=f"labels: {labels}"[:300]
         )
+    if unsound := [name for name, value in state.items() if not bool(torch.isfinite(value).all())]:
+        raise CheckpointError(f"{folder} holds weights that are not numbers", why=f"the first in {unsound[0]}")
     network = network.to(device).eval().requires_grad_(False)
-    return Classifier(network, LogMel(front_end).to(device), labels, settings.get("card", {}))
+    return Classifier(network, LogMel(front_end).to(device), tuple(labels), settings.get("card", {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -14,6 +15,8 @@ from ossicle.errors import AudioError, ConfigError
 _FLOOR = 1e-10
 _SPECTRUM_VALUES = 2**18
 """Spectrum values at once on a CPU: larger temporaries leave the cache and cost more than twice the time."""
+_LARGEST = 2**26
+"""Values of a clip, of its spectrum or its log-mel: settings come from files, and one that asks for terabytes is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +45,22 @@ class LogMelSettings:
     def __post_init__(self) -> None:
         for name in ("sample_rate", "n_fft", "hop_length", "n_mels", "n_samples"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ConfigError(f"log-mel setting {name} is {value!r}", why="it must be a whole number of at least 1")
         if self.n_fft // 2 >= self.n_samples:
             raise ConfigError(f"clips of {self.n_samples} samples are too short for an FFT of {self.n_fft}")
-        if not self.scale_db > 0:
+        bins = self.n_fft // 2 + 1
+        if max(self.n_samples, self.frames * bins, self.frames * self.n_mels, self.n_mels * bins) > _LARGEST:
+            raise ConfigError(
+                f"clips of {self.n_samples} samples, {self.frames} frames, {bins} bins and {self.n_mels} mels are too large",
+                why=f"no product of two may exceed {_LARGEST:,}",
+                hint="shorten the clips, or take a longer hop",
+            )
+        for name in ("mean_db", "scale_db"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise ConfigError(f"log-mel setting {name} is {value!r}", why="it must be a finite number")
+        if self.scale_db <= 0:
             raise ConfigError(f"scale_db is {self.scale_db}", why="it must be above 0")
 
     @property
