@@ -47,6 +47,8 @@ class LogMelSettings:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ConfigError(f"log-mel setting {name} is {value!r}", why="it must be a whole number of at least 1")
+        if self.n_fft % 2:
+            raise ConfigError(f"n_fft is {self.n_fft}", why="frames are centred, so it must be even")
         if self.n_fft // 2 >= self.n_samples:
             raise ConfigError(f"clips of {self.n_samples} samples are too short for an FFT of {self.n_fft}")
         bins = self.n_fft // 2 + 1
@@ -124,8 +126,10 @@ class LogMel(nn.Module):
         if wave.dim() != 2 or wave.shape[1] != s.n_samples:
             raise AudioError(f"clips have shape {tuple(wave.shape)}", why=f"the front end takes (B, {s.n_samples})")
         out = wave.new_empty(len(wave), s.n_mels, s.frames)
+        if not len(wave):
+            return out
         per_clip = s.frames * (s.n_fft // 2 + 1)
-        at_once = max(1, _SPECTRUM_VALUES // per_clip) if wave.device.type == "cpu" else max(len(wave), 1)
+        at_once = max(1, _SPECTRUM_VALUES // per_clip) if wave.device.type == "cpu" else len(wave)
         for part, target in zip(wave.split(at_once), out.split(at_once), strict=True):
             padded = nn.functional.pad(part[:, None], (s.n_fft // 2, s.n_fft // 2), mode="reflect")[:, 0]
             spectrum = torch.fft.rfft(padded.unfold(1, s.n_fft, s.hop_length) * self.window)
