@@ -201,15 +201,25 @@ class Augmentation(Protocol):
 
 @runtime_checkable
 class Dataset(Protocol):
-    """Knows where a data set's clips, labels and official splits lie on a disk: built as ``Dataset(folder)``."""
+    """Knows where a data set's clips, labels and official splits lie on a disk: built as ``Dataset(folder)``.
+
+    `labels` are the classes' names; `home` says where users get the data, or is empty. Two more may be there: ``expected``,
+    the number of clips of a whole copy, and ``sums``, SHA-256 in hexadecimal by path relative to the folder.
+    """
 
     labels: Sequence[str]
     home: str
 
     def clips(self) -> Sequence[Any]:
-        """Return records with ``path``, ``label`` (a whole number), ``fold`` or ``split``, ``source`` and ``speaker``."""
+        """Return records with ``path``, ``label`` (an index, or -1), ``fold`` (from 1, or 0), ``split``, ``source``, ``speaker``.
+
+        The last three are text, empty where they are not known.
+        """
         ...
 
-    def split(self, **options: Any) -> Mapping[str, Sequence[int]]:
-        """Return indices into `clips` of ``train`` and ``test``, in the official way unless told otherwise."""
+    def split(self, *, fold: int | None = None, **options: Any) -> Mapping[str, Sequence[int]]:
+        """Return indices into `clips` of ``train`` and ``test`` (and ``valid``), in the official way unless told otherwise.
+
+        `fold` is the one to test, where there are folds, and None where there are none.
+        """
         ...

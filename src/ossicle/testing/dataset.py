@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,12 +18,19 @@ def exercise_dataset(dataset: Any) -> list[Tensor]:
 
 def _split(subject: Subject) -> Any:
     folds = getattr(subject.instance, "folds", ())
-    return subject.instance.split(**({"fold": folds[0]} if folds else {}))
+    return subject.instance.split(fold=folds[0] if folds else None)
 
 
 def _names_its_labels(subject: Subject) -> None:
     labels = subject.instance.labels
     assert len(labels) >= 2 and len(set(labels)) == len(labels), f"labels are {labels}"
+
+
+def _records_are_whole(subject: Subject) -> None:
+    wanted = {"path": Path, "label": int, "fold": int, "split": str, "source": str, "speaker": str}
+    for clip in subject.instance.clips():
+        wrong = [name for name, kind in wanted.items() if not isinstance(getattr(clip, name, None), kind)]
+        assert not wrong, f"a record lacks {', '.join(wrong)}, or has it of another type"
 
 
 def _clips_have_known_labels(subject: Subject) -> None:
@@ -57,6 +65,9 @@ def _order_is_fixed(subject: Subject) -> None:
 
 CHECKS = [
     ConformanceCheck("names its labels", _names_its_labels, "give `labels` two names at least, each once"),
+    ConformanceCheck(
+        "records are whole", _records_are_whole, "give each clip path, label, fold (0), split, source and speaker ('')"
+    ),
     ConformanceCheck(
         "clips have known labels", _clips_have_known_labels, "use indices into `labels`, or -1 for unknown"
     ),

@@ -69,7 +69,7 @@ def _rows_do_not_see_each_other(subject: Subject) -> None:
     network = copy.deepcopy(subject.instance).eval()
     images = make_images(3)
     alone = torch.cat([network(image[None]) for image in images])
-    difference = float((network(images) - alone).abs().max())
+    difference = float((network(images) - alone).detach().abs().max())
     assert difference <= 1e-4, f"in evaluation mode they differ by {difference:.2e} from one by one"
 
 
@@ -243,6 +243,13 @@ def _does_something(subject: Subject) -> None:
     assert any(not torch.equal(seen[0], y) for y in seen[1:]), "other draws give the same"
 
 
+def _rows_differ(subject: Subject) -> None:
+    x = _sound_for(subject.instance)[:1]
+    x = x.expand(5, *x.shape[1:]).clone()
+    seen = [subject.instance(x, draw=torch.Generator().manual_seed(seed)) for seed in range(4)]
+    assert any(not torch.equal(y[0], row) for y in seen for row in y[1:]), "equal rows stay equal"
+
+
 def _leaves_its_input(subject: Subject) -> None:
     x = _sound_for(subject.instance)
     kept = x.clone()
@@ -259,6 +266,7 @@ AUGMENTATION_CHECKS = [
     ConformanceCheck("declares its domain", _declares_its_domain, "set domain to 'waveform' or 'log-mel'"),
     ConformanceCheck("keeps the shape", _keeps_the_shape, "crop or pad what changes length; take an empty batch"),
     ConformanceCheck("does something", _does_something, "draw from the generator given"),
+    ConformanceCheck("changes each row in its own way", _rows_differ, "draw anew for every row"),
     ConformanceCheck("leaves its input alone", _leaves_its_input, "return a new tensor"),
     ConformanceCheck("takes silence", _augments_silence, "divide by nothing that can be zero"),
 ]
@@ -284,6 +292,17 @@ def _labels_sum_to_one(subject: Subject) -> None:
     assert float(y.min()) >= 0, "a label probability is below zero"
 
 
+def _labels_follow(subject: Subject) -> None:
+    rows = 6
+    y = torch.eye(rows)
+    # Each class in turn is an image of ones among images of zeros: what is mixed in shows where its label should.
+    for k in range(rows):
+        x = y[:, k].view(rows, 1, 1, 1).expand(rows, 1, 4, 6).clone()
+        mixed_x, mixed_y = subject.instance(x, y.clone(), draw=torch.Generator().manual_seed(0))
+        heard, said = mixed_x.mean(dim=(1, 2, 3)) > 1e-6, mixed_y[:, k] > 1e-6
+        assert torch.equal(heard, said), "an example and its label come from different rows"
+
+
 def _mixer_keeps_shapes(subject: Subject) -> None:
     for rows in (0, 1, 7):
         x, y = _examples(rows)
@@ -307,6 +326,7 @@ def _mixer_leaves_inputs(subject: Subject) -> None:
 
 MIXER_CHECKS = [
     ConformanceCheck("labels sum to one", _labels_sum_to_one, "weigh labels as examples are weighed"),
+    ConformanceCheck("labels follow their examples", _labels_follow, "mix labels with the partners of their examples"),
     ConformanceCheck("keeps the shapes", _mixer_keeps_shapes, "take empty batches and single rows"),
     ConformanceCheck("stays within the batch", _stays_within, "let weights lie in [0, 1] and sum to one"),
     ConformanceCheck("leaves its input alone", _mixer_leaves_inputs, "return new tensors"),
