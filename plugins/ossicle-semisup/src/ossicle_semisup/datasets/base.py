@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from ossicle.errors import ConfigError, InputError
 
@@ -55,6 +56,8 @@ class BaseDataset:
     """Where users get it."""
     expected: int | None = None
     """Number of clips of a whole copy; None: any."""
+    sums: ClassVar[Mapping[str, str]] = {}
+    """SHA-256 by path relative to the folder, for ``ossicle data check --sums known``. None could be had for the official sets."""
     sample_rate: int = 44_100
     seconds: float = 5.0
     """Length that clips are cut or padded to."""
