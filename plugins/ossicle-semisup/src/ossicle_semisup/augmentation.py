@@ -33,11 +33,13 @@ class Occlusion:
     def __call__(self, x: Tensor, *, draw: torch.Generator) -> Tensor:
         """Return waveforms (B, N) of waveforms (B, N)."""
         count, length = x.shape
-        sizes = (uniform(count, self.share, draw) * length).long()
-        starts = (torch.rand(count, generator=draw) * (length - sizes + 1)).long()
-        at = torch.arange(length, device=x.device)
-        starts, sizes = starts.to(x.device)[:, None], sizes.to(x.device)[:, None]
-        return torch.where((at >= starts) & (at < starts + sizes), 0.0, x)
+        starts, sizes = _run(count, length, self.share, draw)
+        if x.device.type == "cpu":
+            out = x.clone()
+            for row, start, size in zip(out.unbind(), starts.tolist(), sizes.tolist(), strict=True):
+                row[start : start + size] = 0.0
+            return out
+        return torch.where(_mask(length, starts, sizes).to(x.device), 0.0, x)
 
     def __repr__(self) -> str:
         return f"Occlusion(share={self.share})"
@@ -65,10 +67,26 @@ class Stretch:
         shifts = torch.where(
             sizes <= length, (room * (length - sizes + 1)).long(), -(room * (sizes - length + 1)).long()
         )
+        if x.device.type == "cpu":
+            return self._row_by_row(x, rates.tolist(), sizes.tolist(), shifts.tolist())
         at = torch.arange(length)[None] - shifts[:, None]
         source = torch.round(at / rates[:, None]).long().clamp(0, length - 1).to(x.device)
         inside = ((at >= 0) & (at < sizes[:, None])).to(x.device)
         return torch.where(inside, x.gather(1, source), 0.0)
+
+    @staticmethod
+    def _row_by_row(x: Tensor, rates: list[float], sizes: list[int], shifts: list[int]) -> Tensor:
+        """Return what the batch's formula does; a row's places stay in the cache, and none outside are worked out."""
+        length = x.shape[1]
+        out = torch.zeros_like(x)
+        places = torch.arange(max(sizes, default=0), dtype=torch.float64)
+        scratch = torch.empty(length, dtype=torch.float64)
+        for row, target, rate, size, shift in zip(x, out, rates, sizes, shifts, strict=True):
+            first, count = max(0, -shift), min(size, length)
+            source = torch.div(places[first : first + count], rate, out=scratch[:count]).round_().clamp_(max=length - 1)
+            begin = max(0, shift)
+            torch.index_select(row, 0, source.int(), out=target[begin : begin + count])
+        return out
 
     def __repr__(self) -> str:
         return f"Stretch(rate={self.rate})"
@@ -103,7 +121,14 @@ class CutOut:
     def __call__(self, x: Tensor, *, draw: torch.Generator) -> Tensor:
         """Return log-mels in dB (B, M, T) of log-mels in dB (B, M, T)."""
         count, mels, frames = x.shape
-        inside = _band(count, mels, self.share, draw)[:, :, None] & _band(count, frames, self.share, draw)[:, None]
+        (lows, heights), (starts, widths) = (_run(count, n, self.share, draw) for n in (mels, frames))
+        if x.device.type == "cpu":
+            out = x.clone()
+            places = (each.tolist() for each in (lows, heights, starts, widths))
+            for row, low, height, start, width in zip(out.unbind(), *places, strict=True):
+                row[low : low + height, start : start + width] = self.fill_db
+            return out
+        inside = _mask(mels, lows, heights)[:, :, None] & _mask(frames, starts, widths)[:, None]
         return torch.where(inside.to(x.device), self.fill_db, x)
 
     def __repr__(self) -> str:
@@ -135,9 +160,18 @@ class SpecAugment:
         return f"SpecAugment(mels={self.mels}, frames={self.frames}, bands={self.bands}, spans={self.spans})"
 
 
-def _band(count: int, length: int, share: Range, draw: torch.Generator) -> Tensor:
-    """Return masks (count, length) that are true in one run a row."""
+def _run(count: int, length: int, share: Range, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return where a run in each row begins and how long it is, (count,) each."""
     sizes = (uniform(count, share, draw) * length).long()
-    starts = (torch.rand(count, generator=draw) * (length - sizes + 1)).long()
+    return (torch.rand(count, generator=draw) * (length - sizes + 1)).long(), sizes
+
+
+def _mask(length: int, starts: Tensor, sizes: Tensor) -> Tensor:
+    """Return masks (count, length) that are true in each row's run."""
     at = torch.arange(length)
     return (at >= starts[:, None]) & (at < (starts + sizes)[:, None])
+
+
+def _band(count: int, length: int, share: Range, draw: torch.Generator) -> Tensor:
+    """Return masks (count, length) that are true in one run a row."""
+    return _mask(length, *_run(count, length, share, draw))
