@@ -5,11 +5,11 @@ import math
 
 import pytest
 import torch
-from small import CLASSES, batch_for, gradients, images, loss_of, make_network, targets
+from small import CLASSES, batch_for, gradients, guess, images, loss_of, make_network, targets
 
 from ossicle.errors import ConfigError
 from ossicle_semisup import align, js_divergence, mixup, sharpen
-from ossicle_semisup.methods.base import guess, together, without_trace
+from ossicle_semisup.methods.base import together, without_trace
 from ossicle_semisup.methods.co_training import DeepCoTraining, attack
 from ossicle_semisup.methods.fixmatch import FixMatch
 from ossicle_semisup.methods.mean_teacher import MeanTeacher
