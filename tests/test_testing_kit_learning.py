@@ -212,6 +212,35 @@ class NothingToEvaluate(Method):
         return {}
 
 
+class NoStudent(nn.Module):
+    """Calls its network otherwise."""
+
+    views = Method.views
+
+    def __init__(self):
+        super().__init__()
+        self.inner = Method()
+
+    def loss(self, batch, **more):
+        return self.inner.loss(batch, **more)
+
+    def trainable(self):
+        return self.inner.trainable()
+
+    def after_step(self, step):
+        self.inner.after_step(step)
+
+    def evaluated(self):
+        return self.inner.evaluated()
+
+
+class LeavesOutTheClassifier(Method):
+    """Trains a part of its student."""
+
+    def trainable(self):
+        return list(self.student.convolution.parameters())
+
+
 class LabelsUnused(Method):
     """Learns from guesses alone."""
 
@@ -311,6 +340,8 @@ METHOD_FAULTS = [
     (GuessesOfLabelled, "guesses carry no gradient"),
     (TeacherIsTrained, "averages are not trained"),
     (NothingToEvaluate, "averages are not trained"),
+    (NoStudent, "trains its student"),
+    (LeavesOutTheClassifier, "trains its student"),
     (HiddenState, "its state is whole"),
     (Scribbling, "leaves its batch alone"),
     (OwnDice, "leaves global random numbers alone"),
@@ -560,6 +591,9 @@ class Set:
     def clips(self):
         return [Record(self.folder / f"{name}.wav", at % 2) for at, name in enumerate(self.names)]
 
+    def missing(self):
+        return [clip.path for clip in self.clips() if not clip.path.is_file()]
+
     def split(self, *, fold=None):
         return {"train": [0, 1, 2, 3], "test": [4, 5]}
 
@@ -613,6 +647,13 @@ class NotThere(Set):
     """Lists a file that is not there."""
 
     names = tuple("abcdex")
+
+
+class MissesWhatIsThere(Set):
+    """Looks for its files in another place."""
+
+    def missing(self):
+        return [Path("elsewhere") / clip.path.name for clip in self.clips()]
 
 
 class TrainsOnTest(Set):
@@ -679,6 +720,7 @@ DATASET_FAULTS = [
     (LabelOutOfRange, "clips have known labels"),
     (TwiceListed, "paths are unique"),
     (NotThere, "files are there"),
+    (MissesWhatIsThere, "files are there"),
     (TrainsOnTest, "parts are disjoint"),
     (NoTest, "parts are disjoint"),
     (OtherParts, "parts are disjoint"),

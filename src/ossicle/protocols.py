@@ -151,10 +151,12 @@ class StepOutput:
 class SSLMethod(Protocol):
     """A way to learn from labelled and unlabelled clips: a torch module that holds its networks and all its state.
 
-    Built as ``Method(make_network, classes=K, **settings)``; ``make_network(seed)`` gives a `Backbone`.
+    Built as ``Method(make_network, classes=K, seed=..., **settings)``; ``make_network(seed)`` gives a `Backbone`.
+    `student` is the network that is trained, or one of them: trainers keep a running average of it.
     """
 
     views: Sequence[View]
+    student: Any
 
     def loss(self, batch: Mapping[str, torch.Tensor], *, draw: torch.Generator, progress: Any) -> StepOutput:
         """Return the loss of one step: `batch` has (B, 1, M, T) for each view and (B, K) targets for labelled sources.
@@ -215,6 +217,10 @@ class Dataset(Protocol):
 
         The last three are text, empty where they are not known.
         """
+        ...
+
+    def missing(self) -> Sequence[Any]:
+        """Return the paths of clips whose files are not there."""
         ...
 
     def split(self, *, fold: int | None = None, **options: Any) -> Mapping[str, Sequence[int]]:
