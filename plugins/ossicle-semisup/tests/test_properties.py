@@ -95,6 +95,11 @@ def test_js_is_a_bounded_symmetric_distance():
     assert float(far) == pytest.approx(math.log(2), abs=1e-5)
 
 
+def test_brier_is_a_mean_over_the_classes():
+    logits, target = torch.zeros(1, 4), torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+    assert float(brier(logits, target)) == pytest.approx((0.75**2 + 3 * 0.25**2) / 4)
+
+
 # --- guesses leave no trace
 
 
