@@ -1,22 +1,10 @@
 """A data set for tests of the command line: files named LABEL_SPLIT_NUMBER.wav, and a list of them."""
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
 from ossicle.errors import InputError
-
-
-@dataclass(frozen=True)
-class Record:
-    """One clip."""
-
-    path: Path
-    label: int
-    fold: int = 0
-    split: str = ""
-    source: str = ""
-    speaker: str = ""
+from ossicle.protocols import ClipRecord
 
 
 class Tones:
@@ -32,7 +20,7 @@ class Tones:
     def clips(self):
         names = (self.folder / "list.txt").read_text().split()
         return [
-            Record(self.folder / name, self.labels.index(name.split("_")[0]), split=name.split("_")[1])
+            ClipRecord(self.folder / name, self.labels.index(name.split("_")[0]), split=name.split("_")[1])
             for name in names
         ]
 
@@ -54,4 +42,4 @@ class FoldedTones(Tones):
 
     def clips(self):
         clips = super().clips()
-        return [Record(c.path, -1 if i == 0 else c.label, fold=1 + i % 2) for i, c in enumerate(clips)]
+        return [ClipRecord(c.path, -1 if i == 0 else c.label, fold=1 + i % 2) for i, c in enumerate(clips)]

@@ -1,14 +1,14 @@
 """The kit's checks of what learning is made of: sound components pass, and each planted fault is found by its check."""
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from ossicle.protocols import Augmentation, Backbone, Dataset, Mixer, SSLMethod, StepOutput, View
+from ossicle.protocols import Augmentation, Backbone, ClipRecord, Dataset, Mixer, SSLMethod, StepOutput, View
 from ossicle.testing import check_component, checks_of
 from ossicle.testing.common import common_checks
 
@@ -568,18 +568,6 @@ def test_faults_of_mixers_are_found(fault, check):
 # --- data sets
 
 
-@dataclass(frozen=True)
-class Record:
-    """One clip, as data sets list them."""
-
-    path: Path
-    label: int
-    fold: int = 0
-    split: str = ""
-    source: str = ""
-    speaker: str = ""
-
-
 class Set:
     """Six files of two classes; the last two are tested."""
 
@@ -589,7 +577,7 @@ class Set:
         self.folder = folder
 
     def clips(self):
-        return [Record(self.folder / f"{name}.wav", at % 2) for at, name in enumerate(self.names)]
+        return [ClipRecord(self.folder / f"{name}.wav", at % 2) for at, name in enumerate(self.names)]
 
     def missing(self):
         return [clip.path for clip in self.clips() if not clip.path.is_file()]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -201,6 +202,34 @@ class Augmentation(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class ClipRecord:
+    """One clip of a data set.
+
+    Parameters
+    ----------
+    path
+        The sound file.
+    label
+        Index into the data set's labels; -1: nobody knows.
+    fold
+        Number of the prearranged fold, from 1; 0 where there are none.
+    split
+        ``train``, ``valid`` or ``test`` where the data set says so; else empty.
+    source
+        Of which recording it was cut: clips of one source must not be on both sides of a split. Empty: not known.
+    speaker
+        Who speaks; empty: not known.
+    """
+
+    path: Path
+    label: int
+    fold: int = 0
+    split: str = ""
+    source: str = ""
+    speaker: str = ""
+
+
 @runtime_checkable
 class Dataset(Protocol):
     """Knows where a data set's clips, labels and official splits lie on a disk: built as ``Dataset(folder)``.
@@ -212,14 +241,11 @@ class Dataset(Protocol):
     labels: Sequence[str]
     home: str
 
-    def clips(self) -> Sequence[Any]:
-        """Return records with ``path``, ``label`` (an index, or -1), ``fold`` (from 1, or 0), ``split``, ``source``, ``speaker``.
-
-        The last three are text, empty where they are not known.
-        """
+    def clips(self) -> Sequence[ClipRecord]:
+        """Return a record for every clip, the same order every time."""
         ...
 
-    def missing(self) -> Sequence[Any]:
+    def missing(self) -> Sequence[Path]:
         """Return the paths of clips whose files are not there."""
         ...
 
