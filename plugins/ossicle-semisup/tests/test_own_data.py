@@ -10,6 +10,7 @@ from ossicle.cli.app import main as ossicle
 from ossicle.errors import ConfigError, InputError
 from ossicle_semisup.datasets.own import ClassFolders, Manifest
 from ossicle_semisup.recipe import run
+from ossicle_semisup.splits import hold_out
 
 RECIPES = Path(__file__).parents[3] / "recipes"
 
@@ -96,6 +97,13 @@ def test_recordings_stay_together_when_clips_are_held_out(tmp_path):
     tested = {(data.clips()[i].source, data.clips()[i].label) for i in parts["test"]}
     learned = {(data.clips()[i].source, data.clips()[i].label) for i in parts["train"]}
     assert len(parts["test"]) == 8 and not tested & learned
+
+
+def test_clips_without_a_label_are_not_validated_on(tmp_path):
+    rows = [(str(i), ("x", "y", "")[i % 3]) for i in range(60)]
+    clips = manifest(tmp_path, ("path", "label"), rows).clips()
+    kept, held = hold_out(range(60), clips, 0.25, seed=0)
+    assert len(held) == 10 and len(kept) == 50 and all(clips[i].label >= 0 for i in held)
 
 
 def test_folds_of_a_manifest(tmp_path):
