@@ -83,6 +83,7 @@ def test_both_ways_change_as_much(strength):
 def test_parts_and_sides_are_measured_and_kept(tmp_path, monkeypatch):
     monkeypatch.setitem(ssl_step.FRONT_ENDS, "16x17", SETTINGS)
     monkeypatch.setattr(ssl_step, "peak_memory", lambda *words: 1.0)
+    monkeypatch.setattr(ssl_step, "keep_freed_memory", lambda: True)  # it would stay so for all other tests
     threads = torch.get_num_threads()
     for method in ("supervised", "mixmatch"):
         words = ["--sizes", "16x17", "--batch", "4", "--rounds", "1", "--network", "audio-resnet-tiny"]
@@ -91,7 +92,11 @@ def test_parts_and_sides_are_measured_and_kept(tmp_path, monkeypatch):
     found = json.loads((tmp_path / "out.json").read_text())
     assert set(found["results"]["16x17"]) == {"supervised", "mixmatch"}
     row = found["results"]["16x17"]["mixmatch"]
-    assert row["clips_a_step"] == 8 and row["share_of_a_core"] > 0 and set(row["peak_memory_mib"]) == {"none", "authors", "fp32", "bf16"}
+    assert (
+        row["clips_a_step"] == 8
+        and row["share_of_a_core"] > 0
+        and set(row["peak_memory_mib"]) == {"none", "authors", "fp32", "bf16"}
+    )
     for part, sides in {"features": {"authors", "ours"}, "step": {"authors", "fp32", "bf16"}}.items():
         assert set(row[part]) == sides
     slow, fast = row["step"]["authors"], row["step"]["bf16"]
