@@ -10,6 +10,7 @@ import importlib.util
 import json
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -318,8 +319,8 @@ def main() -> None:
     dataset = default_registry().build("dataset", "esc10", folder=given.data)
     clips = dataset.clips()
     shape = {key: front_end[key] for key in ("sample_rate", "n_samples")}
-    cache = prepare_clips(given.pack / "decoded", [clip.path for clip in clips], **shape)
-    pack(given.pack, dataset.labels, clips, cache)
+    with tempfile.TemporaryDirectory() as place:
+        pack(given.pack, dataset.labels, clips, prepare_clips(Path(place), [clip.path for clip in clips], **shape))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ class StaticInputs:
         sizes = {name: -(-x.numel() * x.element_size() // _ALIGNED) * _ALIGNED for name, x in like.items()}
         on_cuda = device.type == "cuda"
         self._host = torch.zeros(sum(sizes.values()), dtype=torch.uint8, pin_memory=on_cuda)
-        self._there = torch.zeros_like(self._host, device=device)
+        self._there = torch.zeros(len(self._host), dtype=torch.uint8, device=device)
         self._places = _places(self._host, like, sizes)
         self.tensors = _places(self._there, like, sizes)
         self._copied = torch.cuda.Event() if on_cuda else None
