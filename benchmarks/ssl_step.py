@@ -10,7 +10,6 @@ Run: python benchmarks/ssl_step.py --out benchmarks/results/ssl-step.json
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import resource
 import subprocess
@@ -29,6 +28,7 @@ from ossicle.registry import default_registry
 from ossicle.runs.environment import describe
 from ossicle.runs.folder import write_json
 from ossicle.runs.timing import medians
+from ossicle.training.memory import keep_freed_memory
 from ossicle.training.seeds import generator_for
 from ossicle_semisup.trainer import Clips, SemiTrainer, TrainingConfig
 
@@ -158,19 +158,6 @@ class Bench:
             trainer = self.ours(side)
             for _ in range(steps):
                 trainer.step()
-
-
-def keep_freed_memory() -> bool:
-    """Let the process keep what it frees, on Linux: else every step asks the system for the same pages again.
-
-    It helps either side. Without it a step takes up to a tenth longer, depending on what ran before it.
-    """
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        trim_threshold, top_pad, mmap_max = -1, -2, -4
-        return all(libc.mallopt(*pair) for pair in ((trim_threshold, 2**31 - 1), (top_pad, 2**26), (mmap_max, 0)))
-    except OSError:
-        return False
 
 
 def peak_memory(method: str, size: str, batch: int, network: str, side: str) -> float:

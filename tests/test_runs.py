@@ -1,6 +1,8 @@
 """What a run leaves behind."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -158,3 +160,23 @@ def test_random_numbers_depend_on_seed_and_labels_alone():
     assert (
         len({tuple(draw(*labels)) for labels in ((0, "batch", 7), (0, "batch", 8), (1, "batch", 7), (0, "x", 7))}) == 4
     )
+
+
+def test_memory_that_is_freed_stays_with_the_process():
+    script = """
+import resource, sys
+sys.path.insert(0, "")
+from ossicle.training.memory import keep_freed_memory
+kept = keep_freed_memory()
+import torch
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(2_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(kept, faults())
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    kept, again = done.stdout.split()
+    # Eight megabytes are two thousand pages, or a few huge ones.
+    assert kept == "False" or int(again) < 500

@@ -15,6 +15,7 @@ from ossicle.runs.folder import RunFolder
 from ossicle.runs.log import MetricsLog
 from ossicle.training.distributed import Ranks
 from ossicle.training.loop import STATE_FILE, LoopConfig, run_loop
+from ossicle.training.memory import keep_freed_memory
 from ossicle_semisup.options import Options, parse
 from ossicle_semisup.preparation import build_method, prepare
 from ossicle_semisup.summary import SUMMARY, summarise
@@ -36,6 +37,8 @@ def run(folder: Path, argv: Sequence[str] | None = None) -> int:
 
 def _run(options: Options) -> int:
     ranks = Ranks.join(options.device)
+    if ranks.device.type == "cpu":
+        keep_freed_memory()
     try:
         return _Run(options, ranks).train()
     finally:

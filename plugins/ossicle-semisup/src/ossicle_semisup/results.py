@@ -33,11 +33,23 @@ def find_runs(places: Sequence[Path]) -> list[Path]:
     return found
 
 
-def collect(folders: Sequence[Path], *, network: str = "ema", baseline: str = "supervised") -> dict[str, Any]:
+def collect(
+    folders: Sequence[Path], *, network: str = "ema", baseline: str = "supervised", ignore: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return everything that a table shows, as plain values.
 
     Errors and differences are shares in [0, 1]; differences are a method's error minus the baseline's, so that below zero
     the method is better. Intervals are bootstrapped over recordings.
+
+    Parameters
+    ----------
+    folders
+        Finished runs of one recipe.
+    network, baseline
+        Whose answers count; the method that the others are compared with.
+    ignore
+        Training settings in which runs of one method may differ, such as ``strength`` where it has no strong view; they
+        are named in the results.
 
     Raises
     ------
@@ -46,7 +58,7 @@ def collect(folders: Sequence[Path], *, network: str = "ema", baseline: str = "s
     """
     runs = [read_run(folder) for folder in folders]
     records = [_record(run) for run in runs]
-    _check_settings(runs, records)
+    _check_settings(runs, records, ignore)
     answers = gather(runs, network)
     if len(answers) > 1 and baseline not in answers:
         raise ConfigError(f"no run is of the method {baseline!r}", hint=f"name another: {', '.join(answers)}")
@@ -82,6 +94,7 @@ def collect(folders: Sequence[Path], *, network: str = "ema", baseline: str = "s
         "tested_on": summary["tested_on"],
         "network": network,
         "baseline": baseline,
+        "ignored": list(ignore),
         "labels": [str(label) for label in summary["labels"]],
         "methods": methods,
         "environments": _environments(runs, records),
@@ -103,7 +116,7 @@ def _record(run: FinishedRun) -> dict[str, Any]:
     return record
 
 
-def _check_settings(runs: Sequence[FinishedRun], records: Sequence[Mapping[str, Any]]) -> None:
+def _check_settings(runs: Sequence[FinishedRun], records: Sequence[Mapping[str, Any]], ignore: Sequence[str]) -> None:
     """Refuse runs of several data sets or numbers of labels, and runs of one method with several settings."""
     first = records[0]["settings"]
     by_method: dict[str, tuple[Path, dict[str, Any]]] = {}
@@ -115,15 +128,26 @@ def _check_settings(runs: Sequence[FinishedRun], records: Sequence[Mapping[str, 
                 f"{run.folder} does not belong into a table with {runs[0].folder}",
                 why=f"they differ in {', '.join(apart) or 'the names of classes'}",
             )
-        training = {name: value for name, value in settings["training"].items() if name != "seed"}
+        training = {name: value for name, value in settings["training"].items() if name not in ("seed", *ignore)}
         own = {"training": training, "method": settings.get("method"), "steps": run.summary["steps"]}
         where, before = by_method.setdefault(run.method, (run.folder, own))
         if before != own:
             raise ConfigError(
                 f"{where} and {run.folder} are both of {run.method}, with different settings",
-                why=f"they differ in {', '.join(name for name in own if own[name] != before[name])}",
-                hint="make a table of each",
+                why=f"they differ in {', '.join(_differences(own, before))}",
+                hint="make a table of each; --ignore KEY where a training setting means nothing to the method",
             )
+
+
+def _differences(one: Mapping[str, Any], other: Mapping[str, Any], path: str = "") -> list[str]:
+    found = []
+    for name in {**one, **other}:
+        a, b = one.get(name), other.get(name)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += _differences(a, b, f"{path}{name}.")
+        elif a != b:
+            found.append(f"{path}{name} ({b} and {a})")
+    return found
 
 
 def _spread(values: Sequence[float]) -> dict[str, Any]:

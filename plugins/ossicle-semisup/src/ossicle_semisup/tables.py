@@ -173,10 +173,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--out", type=Path, required=True, help="folder of results.csv, results.json and the pictures")
     add("--network", default="ema", help="whose errors are shown: ema, net, teacher, second (default: ema)")
     add("--baseline", default="supervised", help="the method that all others are compared with")
+    add(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="a training setting in which runs of one method may differ, such as strength where it has no strong view",
+    )
     add("--confusion", metavar="METHOD", help="method of the picture of confusions (default: the best)")
     given = parser.parse_args(argv)
     try:
-        results = collect(find_runs(given.runs), network=given.network, baseline=given.baseline)
+        results = collect(find_runs(given.runs), network=given.network, baseline=given.baseline, ignore=given.ignore)
         files = write_results(results, given.out, confusion_of=given.confusion)
     except OssicleError as error:
         print(f"error: {error}", file=sys.stderr)
