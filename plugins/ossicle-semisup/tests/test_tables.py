@@ -117,8 +117,9 @@ def test_files_and_the_table_for_people(paired, tmp_path, capsys):
     out = tmp_path / "recipe"
     assert main([*map(str, paired), "--out", str(out)]) == 0
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0].startswith("| method | runs | error, % |") and len({line.count("|") for line in shown}) == 1
+    assert shown[0].startswith("| method | runs | error, % |") and len({line.count("|") for line in shown[:4]}) == 1
     assert "33.33 ± 5.77" in shown[2] and "-23.33 ± 5.77" in shown[3] and "3 of 3" in shown[3] and "CPU s" in shown[0]
+    assert shown[4] == "" and "adjusted by Holm" in " ".join(shown[5:]) and "may differ" not in " ".join(shown)
     with (out / "results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == COLUMNS and len(rows) == 6
@@ -158,8 +159,11 @@ def test_what_does_not_belong_together_is_refused(make_run):
             collect([plain, make_run("clever", [], settings=settings)])
         assert said in str(caught.value)
     other = make_run("supervised", [], seed=1, settings={"training": {"strength": 0.3}})
-    with pytest.raises(ConfigError, match="different settings"):
+    with pytest.raises(ConfigError, match="different settings") as caught:
         collect([plain, other])
+    assert "training.strength (None and 0.3)" in str(caught.value)
+    results = collect([plain, other], ignore=["strength"])
+    assert results["ignored"] == ["strength"] and results["methods"][0]["runs"] == 2
     with pytest.raises(ConfigError, match="name each once"):
         collect([plain, make_run("supervised", [], name="again")])
     with pytest.raises(ConfigError, match="different clips"):

@@ -9,6 +9,7 @@ import argparse
 import csv
 import io
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,14 @@ def markdown(results: Mapping[str, Any]) -> str:
         cells = [row["method"], str(row["runs"]), _mean(row), interval, *beside]
         cells += [_mean(row["first_network"]), f"{row[cost]:.0f}"]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    legend = (
+        f"{_network(results)} at the last step, on the {results['tested_on']}: mean ± standard deviation over runs; intervals by bootstrap "
+        f"over recordings. Points: the method's error minus that of {baseline}, paired by seed and fold. The t test is paired over runs and "
+        "not adjusted; McNemar's mid-p is over all answers, adjusted by Holm. Last network: what the method itself reports, not averaged."
+    )
+    if results["ignored"]:
+        legend += f" Runs of one method may differ in {', '.join(results['ignored'])}, which it does not use."
+    return "\n".join([*lines, "", *textwrap.wrap(legend, 125)])
 
 
 def _network(results: Mapping[str, Any]) -> str:
