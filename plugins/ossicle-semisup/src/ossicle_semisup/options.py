@@ -29,6 +29,7 @@ class Options:
     resume: bool
     minutes: float | None
     quiet: bool
+    graph: bool
 
 
 def parse(folder: Path, argv: Sequence[str] | None = None) -> Options:
@@ -55,6 +56,7 @@ def parse(folder: Path, argv: Sequence[str] | None = None) -> Options:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change any number: training.learning_rate=1e-3"
     )
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add("--graph", action="store_true", help="on CUDA, record the step as one graph and replay it")
     add("--threads", type=int, help="threads of torch (default: as torch finds them)")
     add("--minutes", type=float, help="stop in good order after so long; --resume goes on")
     add("--resume", action="store_true", help="go on where the run folder's state ends")
@@ -92,7 +94,17 @@ def parse(folder: Path, argv: Sequence[str] | None = None) -> Options:
     out = given.out or Path("runs") / f"{folder.parent.name}-{folder.name}" / name
     cache = given.cache or out.parent / "cache"
     return Options(
-        given.data, out, cache, given.method, given.fold, settings, device, given.resume, given.minutes, given.quiet
+        data=given.data,
+        out=out,
+        cache=cache,
+        method=given.method,
+        fold=given.fold,
+        settings=settings,
+        device=device,
+        resume=given.resume,
+        minutes=given.minutes,
+        quiet=given.quiet,
+        graph=given.graph,
     )
 
 

@@ -16,6 +16,7 @@ from ossicle.runs.log import MetricsLog
 from ossicle.training.distributed import Ranks
 from ossicle.training.loop import STATE_FILE, LoopConfig, run_loop
 from ossicle.training.memory import keep_freed_memory
+from ossicle_semisup.graphs import GraphedTrainer
 from ossicle_semisup.options import Options, parse
 from ossicle_semisup.preparation import build_method, prepare
 from ossicle_semisup.summary import SUMMARY, summarise
@@ -79,7 +80,8 @@ class _Run:
         clips = Clips(ready.cache.waves, ready.decibels, labels, *chosen)
         method = build_method(self.options.settings, ready)
         front_end = LogMel(ready.front_end)
-        return SemiTrainer(method, clips, front_end, self.config, classes=len(ready.labels), ranks=self.ranks)
+        kind = GraphedTrainer if self.options.graph and self.ranks.alone else SemiTrainer
+        return kind(method, clips, front_end, self.config, classes=len(ready.labels), ranks=self.ranks)
 
     def train(self) -> int:
         """Take all steps, evaluate, and return the exit code."""
