@@ -1,0 +1,132 @@
+"""What `ossicle bench` measured, as a page beside its JSON: tables, pictures, and sound to hear."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ossicle.audio.quality import FIGURES
+from ossicle.errors import UsageError
+from ossicle.runs.folder import write_json
+from ossicle.runs.report import Figure, Page, Section, Sound, Sounds, Table, Text, write_page
+from ossicle.runs.report.from_files import command_section, environment_section
+from ossicle.runs.report.record import flat
+
+HEARD = 4
+"""Files that a page holds sound of."""
+
+
+def check_output(output: str | None) -> None:
+    """Refuse a result that would be written over by its own page, before anything is measured.
+
+    Raises
+    ------
+    UsageError
+        If the name ends with ``.html``.
+    """
+    if output and Path(output).suffix.lower() == ".html":
+        raise UsageError(
+            f"the result cannot be called {output}",
+            why="-o names the JSON result",
+            hint="its page gets .html by itself",
+        )
+
+
+def write_result(output: str, result: Mapping[str, Any], page: Page) -> str:
+    """Write a measurement as JSON and its page beside it; return what to tell."""
+    path = write_json(Path(output), result)
+    return f"wrote {path} and {write_page(path.with_suffix('.html'), page)}"
+
+
+def vocode_page(result: Mapping[str, Any], heard: Mapping[str, Sequence[Sound]], figure: str | None) -> Page:
+    """Return the page of `ossicle bench vocode`; `figure` is the picture of quality against speed, where there is one."""
+    vocoders: Mapping[str, Mapping[str, Any]] = result["vocoders"]
+    figures = [name for name in FIGURES if any(name in summary for summary in vocoders.values())]
+    found: list[Section] = []
+    if vocoders:
+        found.append(_quality(vocoders, figures, result["files"]))
+    if figure:
+        found.append(Figure("Quality against speed", figure, "quality against times real time, a dot a vocoder"))
+    found.append(_speed(result["speed"]))
+    notes = [f"{name}: {why}" for name, summary in vocoders.items() for why in summary["not_measured"]]
+    if notes:
+        found.append(Text("Not measured", notes, notice=True))
+    if heard:
+        found.append(Sounds("Sounds", heard, limit=HEARD, note=_of(len(heard), result["files"])))
+    if figures:
+        rows = [
+            [r["file"], r["vocoder"], r["seconds"], *(r["figures"].get(f) for f in figures)] for r in result["rows"]
+        ]
+        found.append(Table("File by file", ("file", "vocoder", "seconds", *map(_head, figures)), rows))
+    return Page("Vocoders, measured", [*found, *_origin(result)], _files(result))
+
+
+def kernels_page(result: Mapping[str, Any]) -> Page:
+    """Return the page of `ossicle bench kernels`."""
+    rows = [
+        [
+            r["kernel"],
+            r["arguments"],
+            _scaled(r["reference_s"], 1e6),
+            _scaled(r["accelerated_s"], 1e6),
+            r["ratio"],
+            r["reason"],
+        ]
+        for r in result["rows"]
+    ]
+    columns = ("kernel", "arguments", "reference (µs)", "fast (µs)", "times as fast", "why not")
+    table = Table("Kernels", columns, rows, f"Medians of {result['rounds']} rounds, in turn, on {result['device']}.")
+    return Page("Kernels, measured", [table, *_origin(result)], "Every fast path beside its reference.")
+
+
+def _quality(vocoders: Mapping[str, Mapping[str, Any]], figures: Sequence[str], files: int) -> Table:
+    rows = []
+    for name, summary in vocoders.items():
+        cells = [summary.get(f, {}).get(part) for f in figures for part in ("mean", "sd")]
+        tone = summary.get("tone") or {}
+        rows.append(
+            [name, *cells, tone.get("db"), tone.get("hz") if tone.get("found") else None, summary["times_real_time"]]
+        )
+    heads = [head for f in figures for head in (_head(f), "sd")]
+    note = f"Means and standard deviations over {files} files; arrows point to the better side."
+    return Table("Quality", ("vocoder", *heads, "tone (dB) ↓", "at (Hz)", "× real time ↑"), rows, note)
+
+
+def _speed(rows: Sequence[Mapping[str, Any]]) -> Table:
+    cells = [
+        [
+            row["name"],
+            row["times_real_time"],
+            _scaled(row["first_sample_s"], 1000),
+            _scaled(row["first_sample_computing_s"], 1000),
+            row["snr_db"],
+            row["peak_memory_mib"],
+        ]
+        for row in rows
+    ]
+    columns = ("vocoder", "× real time", "first sample (ms)", "of it computing (ms)", "SNR (dB)", "peak memory (MiB)")
+    return Table("Speed", columns, cells, "Every vocoder speaks the same length of mel, in alternating order; medians.")
+
+
+def _head(figure: str) -> str:
+    name, higher_is_better = FIGURES[figure]
+    return f"{name} {'↑' if higher_is_better else '↓'}"
+
+
+def _scaled(value: float | None, factor: float) -> float | None:
+    return None if value is None else factor * value
+
+
+def _of(heard: int, files: int) -> str:
+    return f"The first {heard} of {files} files." if files > heard else ""
+
+
+def _files(result: Mapping[str, Any]) -> str:
+    failed = f", {result['failed']} failed" if result["failed"] else ""
+    return f"{result['files']} files{failed}, seed {result['seed']}." if result["files"] else "Speed alone."
+
+
+def _origin(result: Mapping[str, Any]) -> list[Section]:
+    environment = flat(result["environment"])
+    return [command_section(environment.pop("command")), environment_section(environment)]
