@@ -9,7 +9,7 @@ from ossicle.runs.report.axes import Axis, label
 from ossicle.runs.report.sections import Line
 
 WIDTH, HEIGHT = 360, 210
-LEFT, RIGHT, TOP, BOTTOM = 46, 10, 10, 38
+LEFT, RIGHT, TOP, BOTTOM = 48, 10, 10, 40
 COLOURS = 8
 """How many line colours the page's style has; after them they come again, dashed."""
 

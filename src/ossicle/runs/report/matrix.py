@@ -11,7 +11,7 @@ _WRITTEN = 20
 """Up to so many classes, counts are written into the cells; beyond, they are in the cells' tips."""
 _FITS = 12
 """Up to so many classes, a matrix is drawn smaller where it would not fit a phone; beyond, it is scrolled."""
-_CHARACTER = 6.6
+_CHARACTER = 7.0
 
 
 def draw_confusion(confusion: Confusion) -> str:
