@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 import ossicle
 from ossicle.audio.classifier import load_classifier, save_classifier
 from ossicle.audio.log_mel import LogMelSettings
-from ossicle.errors import AudioError, CheckpointError
+from ossicle.errors import AudioError
 from ossicle.testing.fake_distributions import component_plugin
 from ossicle.toml import read_toml, write_toml
 

@@ -12,7 +12,11 @@ RUNNER = Path(__file__).parents[1] / "benchmarks" / "gpu" / "run.py"
 BLOCKED = ("librosa", "soundfile", "soxr", "cyclopts", "torchaudio", "pesq", "pystoi", "tomli_w")
 
 
-@pytest.mark.parametrize("job", ["kernel-parity", "kernel-timing", "vocoder-timing", "train-vocoder"])
+JOBS = ["kernel-parity", "kernel-timing", "vocoder-timing", "train-vocoder", "ssl-steps", "esc10-table"]
+KERNELS = {"istft-head", "residual-epilogue", "ssl-guess", "mixup-gather", "ssl-loss"}
+
+
+@pytest.mark.parametrize("job", JOBS)
 def test_every_job_runs_in_miniature_without_other_packages(job, tmp_path):
     script = (
         f"import sys, runpy\nfor name in {BLOCKED!r}: sys.modules[name] = None\n"
@@ -25,3 +29,10 @@ def test_every_job_runs_in_miniature_without_other_packages(job, tmp_path):
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / f"{job}.json").read_text())
     assert result["job"] == job and result["environment"]["packages"]["torch"]
+    # The registry knows the checkout's kernels, or none would ever be chosen there.
+    assert {choice["op"] for choice in result["kernels"]} >= KERNELS
+    if job == "esc10-table":
+        assert not result["not_finished"] and [row["folds"] for row in result["table"]] == [2, 2]
+        assert all(0 <= run["error_rate"] <= 1 and run["n_labeled"] > 0 for run in result["runs"])
+    if job == "ssl-steps":
+        assert len(result["rows"]) == 6 and all(row["clips_per_s"]["graph bf16"] > 0 for row in result["rows"])

@@ -1,6 +1,8 @@
 """What a run leaves behind."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -162,3 +164,19 @@ def test_random_numbers_depend_on_seed_and_labels_alone():
     assert (
         len({tuple(draw(*labels)) for labels in ((0, "batch", 7), (0, "batch", 8), (1, "batch", 7), (0, "x", 7))}) == 4
     )
+
+
+def test_memory_that_is_freed_stays_with_the_process():
+    script = """
+import re
+from pathlib import Path
+from ossicle.training.memory import keep_freed_memory
+kept = keep_freed_memory()
+block = bytearray(b"1") * 100_000_000
+del block
+resident = int(re.search("VmRSS:\\s+([0-9]+)", Path("/proc/self/status").read_text()).group(1)) if kept else 0
+print(kept, resident)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    kept, resident_kib = done.stdout.split()
+    assert kept == "False" or int(resident_kib) > 97_000

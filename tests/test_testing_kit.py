@@ -262,14 +262,48 @@ class Everywhere(Twice):
         return True
 
 
-def test_a_sound_kernel_passes_everything():
-    assert [o for o in check_component("kernel", Twice) if o.status != "passed"] == []
+class SquareAndCube(Twice):
+    """A kernel of two results, whose argument wants a gradient."""
+
+    op = "square-and-cube"
+
+    def reference(self, x):
+        return x**2, x**3
+
+    def accelerated(self, x):
+        return x * x, x * x * x
+
+    def samples(self):
+        for label, (x,) in super().samples():
+            yield label, (x.clone().requires_grad_(),)
+        yield "every other", (torch.arange(10.0)[::2].requires_grad_(),)
+
+
+class WrongSecond(SquareAndCube):
+    """Only its second result is off."""
+
+    def accelerated(self, x):
+        return x * x, x * x * x + 1e-4
+
+
+class WrongGradient(SquareAndCube):
+    """Its results are right, and their gradient is not."""
+
+    def accelerated(self, x):
+        return x * x, x * x * x.detach()
+
+
+@pytest.mark.parametrize("kernel", [Twice, SquareAndCube])
+def test_a_sound_kernel_passes_everything(kernel):
+    assert [o for o in check_component("kernel", kernel) if o.status != "passed"] == []
 
 
 @pytest.mark.parametrize(
     ("fault", "check"),
     [
         (WrongTwin, "equals its reference"),
+        (WrongSecond, "equals its reference"),
+        (WrongGradient, "equals its reference"),
         (WritingTwin, "leaves its input alone"),
         (NarrowGrid, "has a wide grid"),
         (Everywhere, "knows its devices"),

@@ -1,14 +1,14 @@
 """The kit's checks of what learning is made of: sound components pass, and each planted fault is found by its check."""
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from ossicle.protocols import Augmentation, Backbone, Dataset, Mixer, SSLMethod, StepOutput, View
+from ossicle.protocols import Augmentation, Backbone, ClipRecord, Dataset, Mixer, SSLMethod, StepOutput, View
 from ossicle.testing import check_component, checks_of
 from ossicle.testing.common import common_checks
 
@@ -212,6 +212,35 @@ class NothingToEvaluate(Method):
         return {}
 
 
+class NoStudent(nn.Module):
+    """Calls its network otherwise."""
+
+    views = Method.views
+
+    def __init__(self):
+        super().__init__()
+        self.inner = Method()
+
+    def loss(self, batch, **more):
+        return self.inner.loss(batch, **more)
+
+    def trainable(self):
+        return self.inner.trainable()
+
+    def after_step(self, step):
+        self.inner.after_step(step)
+
+    def evaluated(self):
+        return self.inner.evaluated()
+
+
+class LeavesOutTheClassifier(Method):
+    """Trains a part of its student."""
+
+    def trainable(self):
+        return list(self.student.convolution.parameters())
+
+
 class LabelsUnused(Method):
     """Learns from guesses alone."""
 
@@ -311,6 +340,8 @@ METHOD_FAULTS = [
     (GuessesOfLabelled, "guesses carry no gradient"),
     (TeacherIsTrained, "averages are not trained"),
     (NothingToEvaluate, "averages are not trained"),
+    (NoStudent, "trains its student"),
+    (LeavesOutTheClassifier, "trains its student"),
     (HiddenState, "its state is whole"),
     (Scribbling, "leaves its batch alone"),
     (OwnDice, "leaves global random numbers alone"),
@@ -537,18 +568,6 @@ def test_faults_of_mixers_are_found(fault, check):
 # --- data sets
 
 
-@dataclass(frozen=True)
-class Record:
-    """One clip, as data sets list them."""
-
-    path: Path
-    label: int
-    fold: int = 0
-    split: str = ""
-    source: str = ""
-    speaker: str = ""
-
-
 class Set:
     """Six files of two classes; the last two are tested."""
 
@@ -558,7 +577,10 @@ class Set:
         self.folder = folder
 
     def clips(self):
-        return [Record(self.folder / f"{name}.wav", at % 2) for at, name in enumerate(self.names)]
+        return [ClipRecord(self.folder / f"{name}.wav", at % 2) for at, name in enumerate(self.names)]
+
+    def missing(self):
+        return [clip.path for clip in self.clips() if not clip.path.is_file()]
 
     def split(self, *, fold=None):
         return {"train": [0, 1, 2, 3], "test": [4, 5]}
@@ -613,6 +635,13 @@ class NotThere(Set):
     """Lists a file that is not there."""
 
     names = tuple("abcdex")
+
+
+class MissesWhatIsThere(Set):
+    """Looks for its files in another place."""
+
+    def missing(self):
+        return [Path("elsewhere") / clip.path.name for clip in self.clips()]
 
 
 class TrainsOnTest(Set):
@@ -679,6 +708,7 @@ DATASET_FAULTS = [
     (LabelOutOfRange, "clips have known labels"),
     (TwiceListed, "paths are unique"),
     (NotThere, "files are there"),
+    (MissesWhatIsThere, "files are there"),
     (TrainsOnTest, "parts are disjoint"),
     (NoTest, "parts are disjoint"),
     (OtherParts, "parts are disjoint"),

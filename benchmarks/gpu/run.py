@@ -13,15 +13,25 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "src"), *(str(p / "src") for p in sorted((ROOT / "plugins").iterdir()))]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent),
+    str(ROOT / "src"),
+    *(str(p / "src") for p in sorted((ROOT / "plugins").iterdir())),
+]
 
+import ssl_jobs  # noqa: E402
 import torch  # noqa: E402
 
+import ossicle_istftnet.plugin  # noqa: E402
+import ossicle_semisup.plugin  # noqa: E402
+from ossicle import kernels  # noqa: E402
 from ossicle.audio.corpus import Corpus, read_corpus  # noqa: E402
 from ossicle.audio.mel import MelSettings  # noqa: E402
+from ossicle.registry import default_registry  # noqa: E402
 from ossicle.runs.environment import describe  # noqa: E402
 from ossicle.runs.folder import write_json  # noqa: E402
 from ossicle.runs.timing import medians  # noqa: E402
+from ossicle.status import PluginStatus  # noqa: E402
 from ossicle.testing import check_component  # noqa: E402
 from ossicle.training.loop import STATE_FILE, LoopConfig, run_loop  # noqa: E402
 from ossicle_istftnet.config import variant  # noqa: E402
@@ -31,9 +41,29 @@ from ossicle_istftnet.folder import save_folder  # noqa: E402
 from ossicle_istftnet.head_kernel import ISTFTHeadKernel  # noqa: E402
 from ossicle_istftnet.training import Trainer, TrainingConfig  # noqa: E402
 from ossicle_istftnet.vocoder import ISTFTNetVocoder  # noqa: E402
+from ossicle_semisup.kernels.guess import GuessKernel  # noqa: E402
+from ossicle_semisup.kernels.loss import LossKernel  # noqa: E402
+from ossicle_semisup.kernels.mixup import MixupKernel  # noqa: E402
 
-KERNELS: dict[str, Callable[[], Any]] = {"istft-head": ISTFTHeadKernel, "residual-epilogue": ResidualEpilogueKernel}
+PLUGINS = {"ossicle-istftnet": ossicle_istftnet.plugin, "ossicle-semisup": ossicle_semisup.plugin}
+KERNELS: dict[str, Callable[[], Any]] = {
+    "istft-head": ISTFTHeadKernel,
+    "residual-epilogue": ResidualEpilogueKernel,
+    "ssl-guess": GuessKernel,
+    "mixup-gather": MixupKernel,
+    "ssl-loss": LossKernel,
+}
 """Named here and not found by entry points: nothing is installed on the machine this runs on."""
+
+
+def offer_checkout() -> None:
+    """Let the registry offer the plugins of the checkout: without it, every fast path would stay unused in silence."""
+    host = default_registry().host
+    loaded = {status.name for status in host.loaded()}
+    for name, module in PLUGINS.items():
+        if name not in loaded:
+            records = {"ossicle_components": tuple(module.ossicle_components())}
+            host.statuses.append(PluginStatus(name, "0", name, module.__name__, records=records))
 
 
 def kernel_parity(given: argparse.Namespace) -> dict[str, Any]:
@@ -50,8 +80,8 @@ def kernel_timing(given: argparse.Namespace) -> dict[str, Any]:
         if kernel.supports(torch.device(given.device).type, "float32"):
             paths["accelerated"] = kernel.accelerated
         for label, arguments in [*kernel.samples(), *LARGE[name](given.smoke)]:
-            moved = [a.to(given.device) if isinstance(a, torch.Tensor) else a for a in arguments]
-            calls = {key: _bind(path, moved) for key, path in paths.items()}
+            moved = [_moved(a, given.device) for a in arguments]
+            calls = {key: _bind(_with_gradient(path, moved), moved) for key, path in paths.items()}
             rows.append({"kernel": name, "arguments": label, "median_s": _medians(calls, given)})
     return {"rows": rows}
 
@@ -70,9 +100,40 @@ def _large_epilogues(smoke: bool) -> list[tuple[str, tuple[Any, ...]]]:
     return rows
 
 
+def _large_guesses(smoke: bool) -> list[tuple[str, tuple[Any, ...]]]:
+    shapes = [(2, 4, 10)] if smoke else [(1, 64, 10), (2, 128, 35), (2, 4096, 527)]
+    rows = []
+    for v, u, k in shapes:
+        shares = torch.softmax(torch.randn(2, k), dim=1)
+        rows.append((f"{v} views of {u} clips, {k} classes", (3 * torch.randn(v, u, k), *shares, 0.5, 0.95)))
+    return rows
+
+
+def _large_mixups(smoke: bool) -> list[tuple[str, tuple[Any, ...]]]:
+    shapes = [(4, 16, 21)] if smoke else [(90, 64, 431), (384, 64, 32), (384, 64, 431), (640, 64, 173)]
+    return [
+        (f"{b} log-mels {m} x {t}", (torch.randn(b, 1, m, t), torch.rand(b, 35), torch.rand(b), torch.randperm(b)))
+        for b, m, t in shapes
+    ]
+
+
+def _large_losses(smoke: bool) -> list[tuple[str, tuple[Any, ...]]]:
+    shapes = [(3, 4, 10)] if smoke else [(30, 60, 10), (128, 256, 35), (2048, 4096, 527)]
+    rows = []
+    for b, u, k in shapes:
+        logits = [torch.randn(n, k).requires_grad_() for n in (b, u)]
+        targets = [torch.softmax(torch.randn(n, k), dim=1) for n in (b, u)]
+        arguments = (logits[0], targets[0], logits[1], targets[1], (torch.rand(u) > 0.5).float())
+        rows += [(f"{b} + {u} rows, {k} classes, {d}", (*arguments, None, d)) for d in ("cross-entropy", "brier")]
+    return rows
+
+
 LARGE: dict[str, Callable[[bool], list[tuple[str, tuple[Any, ...]]]]] = {
     "istft-head": _large_heads,
     "residual-epilogue": _large_epilogues,
+    "ssl-guess": _large_guesses,
+    "mixup-gather": _large_mixups,
+    "ssl-loss": _large_losses,
 }
 """Arguments of each kernel at the sizes of real use, beside the samples of its own."""
 
@@ -148,8 +209,23 @@ JOBS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "kernel-parity": kernel_parity,
     "kernel-timing": kernel_timing,
     "vocoder-timing": vocoder_timing,
+    "ssl-steps": ssl_jobs.ssl_steps,
     "train-vocoder": train_vocoder,
+    "esc10-table": ssl_jobs.esc10_table,
 }
+TRAINING = ("train-vocoder", "esc10-table")
+
+
+def _moved(argument: Any, device: str) -> Any:
+    if not isinstance(argument, torch.Tensor):
+        return argument
+    return argument.detach().to(device).requires_grad_(argument.requires_grad)
+
+
+def _with_gradient(call: Callable[..., Any], arguments: list[Any]) -> Callable[..., Any]:
+    """Return a call that takes the gradients too, where arguments want them."""
+    wanted = [a for a in arguments if isinstance(a, torch.Tensor) and a.requires_grad]
+    return (lambda *given: torch.autograd.grad(sum(call(*given)), wanted)) if wanted else call
 
 
 def _bind(call: Callable[..., Any], arguments: list[Any]) -> Callable[[], Any]:
@@ -167,19 +243,22 @@ def main() -> None:
     parser.add_argument("job", choices=[*JOBS, "all"], help="all: every job but training")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--cache", type=Path, help="corpus cache, for training")
+    parser.add_argument("--cache", type=Path, help="corpus cache, or ESC-10 as packed by ssl_jobs.py, for training")
     parser.add_argument("--shards", type=int, help="train on the first so many shards")
     parser.add_argument("--minutes", type=float, default=9.0)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--amp", choices=("fp32", "bf16"), default="bf16", help="of esc10-table")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--smoke", action="store_true", help="in miniature")
     given = parser.parse_args()
-    for name in [job for job in JOBS if job != "train-vocoder"] if given.job == "all" else [given.job]:
+    offer_checkout()
+    for name in [job for job in JOBS if job not in TRAINING] if given.job == "all" else [given.job]:
         result = {
             "job": name,
             "device": given.device,
             "smoke": given.smoke,
+            "kernels": [c.as_dict() for c in kernels.choices(device=torch.device(given.device).type)],
             **JOBS[name](given),
             "environment": describe(),
         }

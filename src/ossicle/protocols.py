@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -151,10 +152,12 @@ class StepOutput:
 class SSLMethod(Protocol):
     """A way to learn from labelled and unlabelled clips: a torch module that holds its networks and all its state.
 
-    Built as ``Method(make_network, classes=K, **settings)``; ``make_network(seed)`` gives a `Backbone`.
+    Built as ``Method(make_network, classes=K, seed=..., **settings)``; ``make_network(seed)`` gives a `Backbone`.
+    `student` is the network that is trained, or one of them: trainers keep a running average of it.
     """
 
     views: Sequence[View]
+    student: Any
 
     def loss(self, batch: Mapping[str, torch.Tensor], *, draw: torch.Generator, progress: Any) -> StepOutput:
         """Return the loss of one step: `batch` has (B, 1, M, T) for each view and (B, K) targets for labelled sources.
@@ -199,6 +202,34 @@ class Augmentation(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class ClipRecord:
+    """One clip of a data set.
+
+    Parameters
+    ----------
+    path
+        The sound file.
+    label
+        Index into the data set's labels; -1: nobody knows.
+    fold
+        Number of the prearranged fold, from 1; 0 where there are none.
+    split
+        ``train``, ``valid`` or ``test`` where the data set says so; else empty.
+    source
+        Of which recording it was cut: clips of one source must not be on both sides of a split. Empty: not known.
+    speaker
+        Who speaks; empty: not known.
+    """
+
+    path: Path
+    label: int
+    fold: int = 0
+    split: str = ""
+    source: str = ""
+    speaker: str = ""
+
+
 @runtime_checkable
 class Dataset(Protocol):
     """Knows where a data set's clips, labels and official splits lie on a disk: built as ``Dataset(folder)``.
@@ -210,11 +241,12 @@ class Dataset(Protocol):
     labels: Sequence[str]
     home: str
 
-    def clips(self) -> Sequence[Any]:
-        """Return records with ``path``, ``label`` (an index, or -1), ``fold`` (from 1, or 0), ``split``, ``source``, ``speaker``.
+    def clips(self) -> Sequence[ClipRecord]:
+        """Return a record for every clip, the same order every time."""
+        ...
 
-        The last three are text, empty where they are not known.
-        """
+    def missing(self) -> Sequence[Path]:
+        """Return the paths of clips whose files are not there."""
         ...
 
     def split(self, *, fold: int | None = None, **options: Any) -> Mapping[str, Sequence[int]]:

@@ -5,11 +5,11 @@ import math
 
 import pytest
 import torch
-from small import CLASSES, batch_for, gradients, images, loss_of, make_network, targets
+from small import CLASSES, batch_for, gradients, guess, images, loss_of, make_network, targets
 
 from ossicle.errors import ConfigError
 from ossicle_semisup import align, js_divergence, mixup, sharpen
-from ossicle_semisup.methods.base import guess, together, without_trace
+from ossicle_semisup.methods.base import together, without_trace
 from ossicle_semisup.methods.co_training import DeepCoTraining, attack
 from ossicle_semisup.methods.fixmatch import FixMatch
 from ossicle_semisup.methods.mean_teacher import MeanTeacher
@@ -93,6 +93,11 @@ def test_js_is_a_bounded_symmetric_distance():
     assert float(js_divergence(p, q).max()) <= math.log(2) and float(js_divergence(p, q).min()) >= 0
     far = js_divergence(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]))
     assert float(far) == pytest.approx(math.log(2), abs=1e-5)
+
+
+def test_brier_is_a_mean_over_the_classes():
+    logits, target = torch.zeros(1, 4), torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+    assert float(brier(logits, target)) == pytest.approx((0.75**2 + 3 * 0.25**2) / 4)
 
 
 # --- guesses leave no trace

@@ -25,6 +25,7 @@ def test_all_kinds_are_there():
     assert (
         len(registered("backbone")) == 3 and len(registered("augmentation")) == 5 and registered("mixer") == ["mixup"]
     )
+    assert set(registered("kernel")) == {"ssl-guess", "mixup-gather", "ssl-loss"}
 
 
 @pytest.mark.parametrize("name", registered("ssl-method"))
@@ -62,6 +63,11 @@ def test_augmentations_conform(name):
 @pytest.mark.parametrize("name", registered("mixer"))
 def test_mixers_conform(name):
     assert not failures("mixer", lambda: ossicle.build("mixer", name))
+
+
+@pytest.mark.parametrize("name", registered("kernel"))
+def test_kernels_conform(name):  # in the interpreter: test_kernels.py
+    assert not failures("kernel", lambda: ossicle.build("kernel", name))
 
 
 @pytest.mark.parametrize("name", registered("dataset"))

@@ -47,6 +47,7 @@ def _paths_are_unique(subject: Subject) -> None:
 def _files_are_there(subject: Subject) -> None:
     missing = [clip.path for clip in subject.instance.clips() if not clip.path.is_file()]
     assert not missing, f"{missing[0]} is not there"
+    assert not subject.instance.missing(), f"missing() names {subject.instance.missing()[0]}, which is there"
 
 
 def _parts_are_disjoint(subject: Subject) -> None:

@@ -15,7 +15,12 @@ from ossicle.testing.subject import ConformanceCheck, Skipped, Subject
 def exercise_kernel(kernel: Any) -> list[Tensor]:
     """Compute the reference on the first arguments of the grid."""
     _, arguments = next(iter(kernel.samples()))
-    return [kernel.reference(*arguments)]
+    return [part.detach() for part in _parts(kernel.reference(*arguments))]
+
+
+def _parts(result: Any) -> tuple[Tensor, ...]:
+    """Return a result's tensors: a kernel gives one or a tuple."""
+    return tuple(result) if isinstance(result, tuple) else (result,)
 
 
 def _place(kernel: Any) -> str:
@@ -28,7 +33,24 @@ def _place(kernel: Any) -> str:
 
 
 def _moved(arguments: tuple[Any, ...], device: str) -> tuple[Any, ...]:
-    return tuple(a.to(device) if isinstance(a, Tensor) else a for a in arguments)
+    """Return arguments on a device; those that want a gradient want it there."""
+    return tuple(
+        a.detach().to(device).requires_grad_(a.requires_grad) if isinstance(a, Tensor) else a for a in arguments
+    )
+
+
+def _with_gradients(path: Any, arguments: tuple[Any, ...]) -> list[tuple[str, Tensor]]:
+    """Return what a path computes, and the gradients of the arguments that want one, named."""
+    parts = _parts(path(*arguments))
+    found = [(f"result {n}" if len(parts) > 1 else "the result", part.detach()) for n, part in enumerate(parts)]
+    wanted = [(n, a) for n, a in enumerate(arguments) if isinstance(a, Tensor) and a.requires_grad]
+    if wanted:
+        # Each part with a weight of its own, so that none can stand for another.
+        total = sum((n + 1) * part.sum() for n, part in enumerate(parts) if part.requires_grad)
+        assert isinstance(total, Tensor), "an argument wants a gradient, and no result has one"
+        gradients = torch.autograd.grad(total, [a for _, a in wanted])
+        found += [(f"the gradient of argument {n}", g) for (n, _), g in zip(wanted, gradients, strict=True)]
+    return found
 
 
 def _declares_itself(subject: Subject) -> None:
@@ -59,13 +81,18 @@ def _equals_its_reference(subject: Subject) -> None:
     place = _place(kernel)
     for label, arguments in kernel.samples():
         arguments = _moved(arguments, place)
-        wanted, found = kernel.reference(*arguments), kernel.accelerated(*arguments)
-        assert wanted.shape == found.shape, f"{label}: shape {tuple(found.shape)}, not {tuple(wanted.shape)}"
-        if not wanted.numel():
-            continue
+        both = (_with_gradients(path, arguments) for path in (kernel.reference, kernel.accelerated))
+        for (name, wanted), (_, found) in zip(*both, strict=True):
+            _assert_close(f"{label}: {name}", wanted, found, kernel.tolerance)
+
+
+def _assert_close(what: str, wanted: Tensor, found: Tensor, tolerance: float) -> None:
+    assert wanted.shape == found.shape, f"{what}: shape {tuple(found.shape)}, not {tuple(wanted.shape)}"
+    assert wanted.dtype == found.dtype, f"{what}: {found.dtype}, not {wanted.dtype}"
+    if wanted.numel():
         difference = float((wanted - found).abs().max())
-        limit = kernel.tolerance * max(1.0, float(wanted.abs().max()))
-        assert difference <= limit, f"{label}: differs by {difference:.2e}, more than {limit:.2e}"
+        limit = tolerance * max(1.0, float(wanted.abs().max()))
+        assert difference <= limit, f"{what}: differs by {difference:.2e}, more than {limit:.2e}"
 
 
 def _leaves_its_input_alone(subject: Subject) -> None:
@@ -76,7 +103,7 @@ def _leaves_its_input_alone(subject: Subject) -> None:
     for label, arguments in kernel.samples():
         for name, path, place in paths:
             moved = _moved(arguments, place)
-            kept = [a.clone() for a in moved if isinstance(a, Tensor)]
+            kept = [a.detach().clone() for a in moved if isinstance(a, Tensor)]
             path(*moved)
             left = [a for a in moved if isinstance(a, Tensor)]
             assert all(torch.equal(a, b) for a, b in zip(kept, left, strict=True)), (

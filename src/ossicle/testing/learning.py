@@ -170,6 +170,13 @@ def _averages_are_not_trained(subject: Subject) -> None:
     assert method.evaluated(), "no network is worth evaluating"
 
 
+def _trains_its_student(subject: Subject) -> None:
+    student = getattr(subject.instance, "student", None)
+    assert isinstance(student, torch.nn.Module), "it has no network called student"
+    left_out = {id(p) for p in student.parameters()} - {id(p) for p in subject.instance.trainable()}
+    assert not left_out, f"{len(left_out)} parameters of its student are not trainable"
+
+
 def _state_is_whole(subject: Subject) -> None:
     first = copy.deepcopy(subject.instance)
     optimizer = torch.optim.SGD(first.trainable(), lr=0.01)
@@ -203,6 +210,7 @@ METHOD_CHECKS = [
     ConformanceCheck("targets matter", _targets_matter, "use the labelled clips' targets"),
     ConformanceCheck("guesses carry no gradient", _guesses_carry_no_gradient, "guess under torch.no_grad()"),
     ConformanceCheck("averages are not trained", _averages_are_not_trained, "leave them out of trainable()"),
+    ConformanceCheck("trains its student", _trains_its_student, "call the trained network student"),
     ConformanceCheck("its state is whole", _state_is_whole, "hold every state in parameters and buffers"),
     ConformanceCheck("leaves its batch alone", _leaves_its_batch_alone, "write into new tensors"),
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 import torch
@@ -24,9 +25,28 @@ class Average(Generic[M]):
     @torch.no_grad()
     def update(self, module: M, step: int) -> None:
         """Move the copy towards `module`; `step` counts from zero."""
-        weight = 1.0 - min(self.decay, (1 + step) / (10 + step))
-        mine: list[Tensor] = list(self.module.parameters())
-        theirs: list[Tensor] = list(module.parameters())
-        torch._foreach_lerp_(mine, theirs, weight)
+        self.follow(module, self.pace(step))
+
+    def pace(self, step: int) -> float:
+        """Return how much of the way to `module` the copy goes after a step, in [0, 1]."""
+        return 1.0 - min(self.decay, (1 + step) / (10 + step))
+
+    @torch.no_grad()
+    def follow(self, module: M, pace: float | Tensor) -> None:
+        """Move the copy so much of the way to `module`; buffers become equal."""
+        move_towards(self.module.parameters(), module.parameters(), pace)
         for copied, original in zip(self.module.buffers(), module.buffers(), strict=True):
             copied.copy_(original)
+
+
+@torch.no_grad()
+def move_towards(mine: Iterable[Tensor], theirs: Iterable[Tensor], pace: float | Tensor) -> None:
+    """Move tensors so much of the way to others, in few launches: a number, or a scalar on their device."""
+    mine, theirs = list(mine), list(theirs)
+    if not isinstance(pace, Tensor):
+        torch._foreach_lerp_(mine, theirs, pace)
+        return
+    # lerp takes a scalar tensor as a number, which would ask the device for it.
+    steps = torch._foreach_sub(theirs, mine)
+    torch._foreach_mul_(steps, pace)
+    torch._foreach_add_(mine, steps)

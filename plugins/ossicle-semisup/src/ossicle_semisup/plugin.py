@@ -44,11 +44,14 @@ _COMPONENTS = (
     ("augmentation", "cutout", "augmentation:CutOut", "a rectangle of the log-mel becomes quiet"),
     ("augmentation", "specaugment", "augmentation:SpecAugment", "bands and spans of the log-mel become quiet"),
     ("mixer", "mixup", "mixing:Mixup", "convex combinations of examples and labels"),
+    ("kernel", "ssl-guess", "kernels.guess:GuessKernel", "from views' logits to labels and mask in one pass"),
+    ("kernel", "mixup-gather", "kernels.mixup:MixupKernel", "examples, partners and weights read once"),
+    ("kernel", "ssl-loss", "kernels.loss:LossKernel", "both losses and the logits' gradient in one pass"),
 )
 
 
 @hookimpl
 def ossicle_components() -> Iterator[Component]:
-    """Yield methods, backbones, data sets, augmentations and mixup."""
+    """Yield methods, backbones, data sets, augmentations, mixup and kernels."""
     for kind, name, target, summary in _COMPONENTS:
         yield Component(kind, name, f"ossicle_semisup.{target}", summary)

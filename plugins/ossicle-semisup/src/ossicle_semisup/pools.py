@@ -60,7 +60,8 @@ def strong_pool(strength: float = 1.0) -> Pool:
 def augmented(wave: Tensor, decibels: Tensor, pool: Pool | None, front_end: LogMel, draw: torch.Generator) -> Tensor:
     """Return log-mels in dB (B, M, T) of a view.
 
-    Only rows whose waveform changes are analysed anew; the others start from the log-mels at hand.
+    Only rows whose waveform changes are analysed anew, and of those the frames that do; the others start from the
+    log-mels at hand.
 
     Parameters
     ----------
@@ -75,13 +76,14 @@ def augmented(wave: Tensor, decibels: Tensor, pool: Pool | None, front_end: LogM
     applied = torch.rand(len(wave), generator=draw) < pool.probability
     out = decibels.clone()
     rows = {n: torch.nonzero(applied & (choice == n))[:, 0].to(wave.device) for n in range(len(pool.augmentations))}
-    changed = [
-        (rows[n], augmentation(wave[rows[n]], draw=draw))
-        for n, augmentation in enumerate(pool.augmentations)
-        if augmentation.domain == "waveform" and len(rows[n])
-    ]
+    changed = []
+    for n, augmentation in enumerate(pool.augmentations):
+        if augmentation.domain == "waveform" and len(rows[n]):
+            before = wave[rows[n]]
+            changed.append((rows[n], before, augmentation(before, draw=draw)))
     if changed:
-        out[torch.cat([at for at, _ in changed])] = front_end(torch.cat([part for _, part in changed]))
+        at, known, anew = (torch.cat(parts) for parts in zip(*changed, strict=True))
+        out[at] = front_end(anew, known=(known, decibels[at]))
     for n, augmentation in enumerate(pool.augmentations):
         if augmentation.domain == "log-mel" and len(rows[n]):
             out[rows[n]] = augmentation(out[rows[n]], draw=draw)

@@ -59,11 +59,38 @@ def prepare(options: Options, say: Callable[[str], None]) -> Prepared:
         n_samples=front_end.n_samples,
         progress=_progress("decoding", options.quiet),
     )
+    ready = arrange(settings, dataset, cache, fold=options.fold)
+    for warning in ready.warnings:
+        say(f"note: {warning}")
+    return ready
+
+
+def arrange(
+    settings: Mapping[str, Any], dataset: Any, cache: ClipCache, *, fold: int | None, decibels: Tensor | None = None
+) -> Prepared:
+    """Split, analyse and standardise clips that are decoded.
+
+    Parameters
+    ----------
+    settings
+        A recipe's.
+    dataset
+        Its component, whose clips the cache holds in their order.
+    fold
+        The fold that is tested, where there are some.
+    decibels
+        Log-mels (U, M, T) of all clips, where they are known.
+
+    Raises
+    ------
+    ConfigError
+        If a class is left without a label.
+    """
+    records, front_end = dataset.clips(), LogMelSettings(**settings["front_end"])
     warnings = [f"{records[i].path} is left out: {why}" for i, why in sorted(cache.failed.items())]
     how = settings.get("split", {})
     parts = {
-        name: [i for i in found if i not in cache.failed]
-        for name, found in dataset.split(fold=options.fold, **how).items()
+        name: [i for i in found if i not in cache.failed] for name, found in dataset.split(fold=fold, **how).items()
     }
     warnings += leaks(parts, records)
     seed, labels = settings["training"]["seed"], settings["labels"]
@@ -81,15 +108,13 @@ def prepare(options: Options, say: Callable[[str], None]) -> Prepared:
     parts |= {"labeled": labeled, "unlabeled": unlabeled}
     if settings["data"]["test_on_valid"]:
         parts["test"] = parts.pop("valid")
-    analyse = LogMel(front_end)
-    chunks = torch.arange(len(records)).split(64)
-    decibels = torch.cat([analyse(cache.waves(chunk)) for chunk in chunks])
+    if decibels is None:
+        analyse = LogMel(front_end)
+        decibels = torch.cat([analyse(cache.waves(chunk)) for chunk in torch.arange(len(records)).split(64)])
     if settings["recipe"].get("standardize", True):
         heard = decibels[torch.tensor(parts["train"])]
         values = {**front_end.to_dict(), "mean_db": float(heard.mean()), "scale_db": max(float(heard.std()), 1e-3)}
         front_end = LogMelSettings.from_dict(values)
-    for warning in warnings:
-        say(f"note: {warning}")
     return Prepared(records, dataset.labels, parts, cache, front_end, decibels, warnings)
 
 

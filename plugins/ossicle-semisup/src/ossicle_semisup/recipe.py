@@ -16,6 +16,7 @@ from ossicle.runs.log import METRICS, MetricsLog
 from ossicle.runs.report import write_report
 from ossicle.training.distributed import Ranks
 from ossicle.training.loop import STATE_FILE, LoopConfig, run_loop
+from ossicle.training.memory import keep_freed_memory
 from ossicle_semisup.options import Options, parse
 from ossicle_semisup.preparation import build_method, prepare
 from ossicle_semisup.summary import SUMMARY, summarise
@@ -37,6 +38,8 @@ def run(folder: Path, argv: Sequence[str] | None = None) -> int:
 
 def _run(options: Options) -> int:
     ranks = Ranks.join(options.device)
+    if ranks.device.type == "cpu":
+        keep_freed_memory()
     try:
         return _Run(options, ranks).train()
     finally:

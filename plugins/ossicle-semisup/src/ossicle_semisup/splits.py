@@ -13,7 +13,10 @@ from ossicle_semisup.datasets.base import Clip
 
 
 def hold_out(indices: Sequence[int], clips: Sequence[Clip], share: float, seed: int) -> tuple[list[int], list[int]]:
-    """Return the rest and a validation part of clips, about `share` of each class; clips of one source stay together."""
+    """Return the rest and a validation part of clips, about `share` of each class; clips of one source stay together.
+
+    Clips without a label are never held out.
+    """
     if not 0 < share < 1:
         raise ConfigError(f"a validation share of {share}", why="it must lie between 0 and 1")
     draw = generator_for(seed, "validation")
@@ -21,7 +24,7 @@ def hold_out(indices: Sequence[int], clips: Sequence[Clip], share: float, seed: 
     for i in indices:
         groups[clips[i].label, clips[i].source or str(i)].append(i)
     held: list[int] = []
-    for label in sorted({label for label, _ in groups}):
+    for label in sorted({label for label, _ in groups if label >= 0}):
         own = [members for (of, _), members in sorted(groups.items()) if of == label]
         wanted = share * sum(map(len, own))
         taken = 0

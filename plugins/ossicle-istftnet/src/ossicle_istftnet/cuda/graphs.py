@@ -6,17 +6,13 @@ A graph replays hundreds of small launches as one, which is what a short mel's t
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from ossicle.cuda_graphs import Record, Replay, record_cuda_graph
 from ossicle_istftnet.cuda.body import FusedBody
-
-Replay = Callable[[], Tensor]
-Record = Callable[[Callable[[], Tensor]], Replay]
-"""Turn a call that reads fixed inputs into one that repeats it and returns the same output tensor."""
 
 _SMALLEST = 16
 
@@ -35,25 +31,6 @@ def bucket(frames: int) -> int:
         return _SMALLEST
     step = 1 << max((frames - 1).bit_length() - 3, 0)
     return -(-frames // step) * step
-
-
-def record_cuda_graph(call: Callable[[], Tensor]) -> Replay:
-    """Record a call as a CUDA graph, after three calls aside that let libraries choose and allocate."""
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(3):
-            call()
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        out = call()
-
-    def replay() -> Tensor:
-        graph.replay()
-        return out
-
-    return replay
 
 
 class BucketedGenerator:

@@ -4,41 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from ossicle.errors import ConfigError, InputError
+from ossicle.protocols import ClipRecord as Clip
 
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One clip.
-
-    Parameters
-    ----------
-    path
-        The sound file.
-    label
-        Index into the data set's labels.
-    fold
-        Number of the prearranged fold, from 1; 0 where there are none.
-    split
-        ``train``, ``valid`` or ``test`` where the data set says so; else empty.
-    source
-        Of which recording it was cut: clips of one source must not be on both sides of a split. Empty: not known.
-    speaker
-        Who speaks; empty: not known.
-    """
-
-    path: Path
-    label: int
-    fold: int = 0
-    split: str = ""
-    source: str = ""
-    speaker: str = ""
 
 
 class BaseDataset:
@@ -55,6 +28,8 @@ class BaseDataset:
     """Where users get it."""
     expected: int | None = None
     """Number of clips of a whole copy; None: any."""
+    sums: ClassVar[Mapping[str, str]] = {}
+    """SHA-256 by path relative to the folder, for ``ossicle data check --sums known``. None could be had for the official sets."""
     sample_rate: int = 44_100
     seconds: float = 5.0
     """Length that clips are cut or padded to."""

@@ -17,8 +17,15 @@ MakeNetwork = Callable[[int], Any]
 """Builds a backbone from a seed."""
 
 
+Factor = float | Tensor
+"""A number that changes from step to step; a scalar on the device where the step is a recorded graph."""
+
+
 class Method(nn.Module):
     """A semi-supervised method with one student; subclasses say which views they need and what the loss is.
+
+    A step is in three parts, so that a graph can record the last: what is drawn (`draws`) and what depends on the step
+    (`factors`) are made on the CPU; `compute` neither draws nor asks the device for a value.
 
     Parameters
     ----------
@@ -41,6 +48,23 @@ class Method(nn.Module):
 
     def loss(self, batch: Mapping[str, Tensor], *, draw: torch.Generator, progress: Progress) -> StepOutput:
         """Return the loss of one step; see `ossicle.protocols.SSLMethod`."""
+        rows = {name: len(part) for name, part in batch.items()}
+        device = next(iter(batch.values())).device
+        drawn = {name: part.to(device) for name, part in self.draws(rows, draw).items()}
+        return self.compute(batch, drawn, self.factors(progress))
+
+    def draws(self, rows: Mapping[str, int], draw: torch.Generator) -> dict[str, Tensor]:
+        """Return the random numbers of a step whose batches have so many rows, by name, on the CPU."""
+        return {}
+
+    def factors(self, progress: Progress) -> dict[str, float]:
+        """Return the numbers that change from step to step, by name."""
+        return {}
+
+    def compute(
+        self, batch: Mapping[str, Tensor], drawn: Mapping[str, Tensor], factors: Mapping[str, Factor]
+    ) -> StepOutput:
+        """Return the loss of one step, of what `draws` and `factors` gave, on the device."""
         raise NotImplementedError
 
     def trainable(self) -> list[nn.Parameter]:
@@ -48,7 +72,15 @@ class Method(nn.Module):
         return [p for p in self.parameters() if p.requires_grad]
 
     def after_step(self, step: int) -> None:
-        """Do nothing after the optimizer's step; teachers follow here."""
+        """Let teachers follow, after the optimizer's step number `step`."""
+        self.follow(self.pace(step))
+
+    def pace(self, step: int) -> float:
+        """Return how much of the way to the student a teacher goes after a step, in [0, 1]."""
+        return 0.0
+
+    def follow(self, pace: Factor) -> None:
+        """Move teachers so much of the way to the student; there are none here."""
 
     def evaluated(self) -> dict[str, nn.Module]:
         """Return the networks worth evaluating, the one to report first."""
@@ -89,10 +121,10 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         network.train(training)
 
 
-def guess(network: nn.Module, views: Sequence[Tensor]) -> list[Tensor]:
-    """Return class probabilities (U, K) of each view, by one forward pass that leaves no trace."""
+def logits_of(network: nn.Module, views: Sequence[Tensor]) -> Tensor:
+    """Return logits (V, U, K) of V views of U clips, by one forward pass that leaves no trace."""
     with without_trace(network):
-        return list(torch.softmax(network(torch.cat(list(views))).float(), dim=1).split([len(v) for v in views]))
+        return network(torch.cat(list(views))).float().unflatten(0, (len(views), len(views[0])))
 
 
 def together(call: Callable[[Tensor], Tensor], *batches: Tensor, separate: bool = False) -> list[Tensor]:
@@ -100,6 +132,11 @@ def together(call: Callable[[Tensor], Tensor], *batches: Tensor, separate: bool 
     if separate:
         return [call(batch).float() for batch in batches]
     return list(call(torch.cat(batches)).float().split([len(batch) for batch in batches]))
+
+
+def as_metric(factor: Factor, like: Tensor) -> Tensor:
+    """Return a factor as a scalar beside the other metrics."""
+    return factor if isinstance(factor, Tensor) else like.new_full((), factor)
 
 
 def require(condition: bool, what: str) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax, one_hot
 
 from ossicle.protocols import StepOutput, View
-from ossicle_semisup.methods.base import MakeNetwork, Method, evaluating, require, together
+from ossicle_semisup.methods.base import Factor, MakeNetwork, Method, evaluating, require, together
 from ossicle_semisup.methods.mixmatch import resolve
 from ossicle_semisup.mixing import blend, draw_weights
 from ossicle_semisup.probability import cross_entropy, js_divergence
@@ -87,13 +87,26 @@ class DeepCoTraining(Method):
         self._agreement, self._difference = chosen["agreement_weight"], chosen["difference_weight"]
         self._ramp, self._detach = chosen["ramp"], chosen["detach_targets"]
 
-    def loss(self, batch: Mapping[str, Tensor], *, draw: torch.Generator, progress: Progress) -> StepOutput:
+    def draws(self, rows: Mapping[str, int], draw: torch.Generator) -> dict[str, Tensor]:
+        """Return a weight and partners for the unlabelled batch, where it is mixed."""
+        if not self._alpha:
+            return {}
+        count = rows["unlabeled"]
+        weights = draw_weights(count, self._alpha, draw, keep_first=False, per_example=False)
+        return {"weights": weights, "partners": torch.randperm(count, generator=draw)}
+
+    def factors(self, progress: Progress) -> dict[str, float]:
+        """Return how far the weights have grown."""
+        return {"ramp": self._ramp.at(progress)}
+
+    def compute(
+        self, batch: Mapping[str, Tensor], drawn: Mapping[str, Tensor], factors: Mapping[str, Factor]
+    ) -> StepOutput:
         """Return the supervised losses of both plus weighted agreement and difference."""
         x1, y1, x2, y2 = (batch[k] for k in ("labeled", "labeled/targets", "labeled-2", "labeled-2/targets"))
         u = batch["unlabeled"]
-        if self._alpha:
-            weights = draw_weights(len(u), self._alpha, draw, keep_first=False, per_example=False)
-            u = blend(u, u[torch.randperm(len(u), generator=draw).to(u.device)], weights)
+        if drawn:
+            u = blend(u, u[drawn["partners"]], drawn["weights"])
         logits1, logits1_u = together(self.student, x1, u)
         logits2, logits2_u = together(self.second, x2, u)
         supervised = cross_entropy(logits1, y1).mean() + cross_entropy(logits2, y2).mean()
@@ -110,7 +123,7 @@ class DeepCoTraining(Method):
             cross_entropy(self.student(against2).float(), clean2).mean()
             + cross_entropy(self.second(against1).float(), clean1).mean()
         )
-        ramp = self._ramp.at(progress)
+        ramp = factors["ramp"]
         loss = supervised + ramp * (self._agreement * agreement + self._difference * difference)
         metrics = {"labeled": supervised / 2, "agreement": agreement, "difference": difference / 2}
         guesses = ((p1_u + p2_u) / 2).detach()

@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from ossicle.protocols import StepOutput, View
-from ossicle_semisup.methods.base import MakeNetwork, Method, guess, require, together
-from ossicle_semisup.methods.mixmatch import resolve
-from ossicle_semisup.mixing import blend, draw_weights, mixup
-from ossicle_semisup.probability import cross_entropy
-from ossicle_semisup.ramps import Progress
+from ossicle_semisup.kernels.guess import make_guesses
+from ossicle_semisup.kernels.loss import losses
+from ossicle_semisup.kernels.mixup import mix
+from ossicle_semisup.methods.base import Factor, MakeNetwork, Method, logits_of, require, together
+from ossicle_semisup.methods.mixmatch import mixing_draws, resolve
+from ossicle_semisup.mixing import blend, draw_weights
 
 PRESETS: dict[str, dict[str, Any]] = {
     # Cances et al. (2022) predict the weak views in a pass of their own.
@@ -69,50 +70,49 @@ class FixMatch(Method):
         self._threshold, self._weight, self._mixing, self._alpha = threshold, weight, mixing, alpha
         self._joint = resolve(PRESETS, preset, locals())["joint"]
 
-    def loss(self, batch: Mapping[str, Tensor], *, draw: torch.Generator, progress: Progress) -> StepOutput:
+    def draws(self, rows: Mapping[str, int], draw: torch.Generator) -> dict[str, Tensor]:
+        """Return weights of the labelled rows and the strong ones, in this order, and partners from all of them."""
+        if self._mixing == "none":
+            return {}
+        sizes = rows["labeled"], rows["unlabeled-strong"]
+        if self._mixing == "union":
+            return mixing_draws((sum(sizes),), self._alpha, draw, True)
+        weights = [draw_weights(n, self._alpha, draw, keep_first=True, per_example=True) for n in sizes]
+        return {"weights": torch.cat(weights)}
+
+    def compute(
+        self, batch: Mapping[str, Tensor], drawn: Mapping[str, Tensor], factors: Mapping[str, Factor]
+    ) -> StepOutput:
         """Return cross-entropy on the labelled rows plus that on the confident unlabelled ones."""
         x, y = batch["labeled"], batch["labeled/targets"]
         weak, strong = batch["unlabeled-weak"], batch["unlabeled-strong"]
         if self._joint and self._mixing == "none":
             logits_x, logits_weak, logits_u = together(self.student, x, weak, strong)
-            p = torch.softmax(logits_weak.detach(), dim=1)
+            logits_weak = logits_weak.detach()[None]
         else:
-            (p,) = guess(self.student, [weak])
-            logits_x = logits_u = p  # computed below
-        confidence, label = p.max(dim=1)
-        mask = (confidence >= self._threshold).float()
-        guesses = one_hot(label, self.classes).float()
-        target_x, target_u, counted = y, guesses, float(len(strong))
+            logits_weak = logits_of(self.student, [weak])
+            logits_x = logits_u = logits_weak  # computed below
+        p, _, _, label, mask = make_guesses(logits_weak, threshold=self._threshold)
+        target_x, target_u, counted = y, one_hot(label, self.classes).float(), None
         if self._mixing == "paper":
-            logits_x, logits_u = together(self.student, *self._mix_across(x, strong, draw))
+            logits_x, logits_u = together(self.student, *_mix_across(x, strong, drawn["weights"]))
         elif self._mixing == "union":
-            rows, targets = self._mix_union(x, strong, y, guesses, draw)
-            logits_x, logits_u = together(self.student, *rows)
-            target_x, target_u = targets
-            counted = max(float(self.across(mask.sum())), 1.0)
+            sizes = [len(x), len(strong)]
+            rows, targets = torch.cat([x, strong]), torch.cat([y, target_u])
+            mixed, mixed_targets = mix(rows, targets, drawn["weights"], drawn["partners"])
+            logits_x, logits_u = together(self.student, *mixed.split(sizes))
+            target_x, target_u = mixed_targets.split(sizes)
+            counted = self.across(mask.sum()).clamp(min=1.0)
         elif not self._joint:
             logits_x, logits_u = together(self.student, x, strong)
-        loss_x = cross_entropy(logits_x, target_x).mean()
-        loss_u = (mask * cross_entropy(logits_u, target_u)).sum() / counted
+        loss_x, loss_u = losses(logits_x, target_x, logits_u, target_u, mask, counted)
         metrics = {"labeled": loss_x.detach(), "unlabeled": loss_u.detach(), "mask": mask.mean()}
         return StepOutput(loss_x + self._weight * loss_u, metrics, guesses=p, mask=mask)
 
-    def _mix_across(self, x: Tensor, strong: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:
-        def partner(count: int, other: Tensor) -> Tensor:
-            return other[torch.arange(count, device=other.device) % len(other)]
 
-        def weights(count: int) -> Tensor:
-            return draw_weights(count, self._alpha, draw, keep_first=True, per_example=True)
+def _mix_across(x: Tensor, strong: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    def partner(count: int, other: Tensor) -> Tensor:
+        return other[torch.arange(count, device=other.device) % len(other)]
 
-        mixed_x = blend(x, partner(len(x), strong), weights(len(x)))
-        return mixed_x, blend(strong, partner(len(strong), x), weights(len(strong)))
-
-    def _mix_union(
-        self, x: Tensor, strong: Tensor, y: Tensor, guesses: Tensor, draw: torch.Generator
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        rows, targets = torch.cat([x, strong]), torch.cat([y, guesses])
-        weights = draw_weights(len(rows), self._alpha, draw, keep_first=True, per_example=True)
-        partners = torch.randperm(len(rows), generator=draw).to(rows.device)
-        sizes = [len(x), len(strong)]
-        mixed, mixed_targets = mixup(rows, targets, weights, partners)
-        return mixed.split(sizes), mixed_targets.split(sizes)
+    weights_x, weights_u = weights.split([len(x), len(strong)])
+    return blend(x, partner(len(x), strong), weights_x), blend(strong, partner(len(strong), x), weights_u)

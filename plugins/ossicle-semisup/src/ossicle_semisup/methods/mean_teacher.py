@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ossicle.protocols import StepOutput, View
-from ossicle_semisup.methods.base import MakeNetwork, Method, require, together
+from ossicle.training.ema import move_towards
+from ossicle_semisup.methods.base import Factor, MakeNetwork, Method, as_metric, require, together
 from ossicle_semisup.methods.mixmatch import resolve
 from ossicle_semisup.mixing import blend, draw_weights
 from ossicle_semisup.probability import cross_entropy
@@ -91,48 +92,70 @@ class MeanTeacher(Method):
         self.teacher.train(mode and self._statistics == "own")
         return self
 
-    def loss(self, batch: Mapping[str, Tensor], *, draw: torch.Generator, progress: Progress) -> StepOutput:
+    def draws(self, rows: Mapping[str, int], draw: torch.Generator) -> dict[str, Tensor]:
+        """Return a weight and partners for each batch that is mixed."""
+        drawn: dict[str, Tensor] = {}
+        for name in self._mixed_views():
+            weights = draw_weights(rows[name], self._alpha, draw, keep_first=False, per_example=False)
+            drawn |= {f"weights {name}": weights, f"partners {name}": torch.randperm(rows[name], generator=draw)}
+        return drawn
+
+    def _heard(self) -> list[str]:
+        return ["labeled-teacher", "unlabeled-teacher"] if self._on_labeled else ["unlabeled-teacher"]
+
+    def _mixed_views(self) -> list[str]:
+        if self._mixing == "paper":
+            return self._heard()
+        return ["unlabeled"] if self._mixing == "interpolate" else []
+
+    def factors(self, progress: Progress) -> dict[str, float]:
+        """Return the weight of the distance."""
+        return {"weight": self._weight * self._ramp.at(progress)}
+
+    def compute(
+        self, batch: Mapping[str, Tensor], drawn: Mapping[str, Tensor], factors: Mapping[str, Factor]
+    ) -> StepOutput:
         """Return cross-entropy on the labelled rows plus the weighted distance from the teacher."""
         x, y, u = batch["labeled"], batch["labeled/targets"], batch["unlabeled"]
-        heard = [batch["unlabeled-teacher"]]
-        if self._on_labeled:
-            heard.insert(0, batch["labeled-teacher"])
+        names = self._heard()
+        heard = [batch[name] for name in names]
         if self._mixing == "paper":
-            heard = [self._mixed(part, draw)[0] for part in heard]
+            heard = [_mixed(part, name, drawn) for part, name in zip(heard, names, strict=True)]
         with torch.no_grad():
             target = torch.softmax(self.teacher(torch.cat(heard)).float(), dim=1)
         if self._mixing == "interpolate":
-            mixed, weights, partners = self._mixed(u, draw)
-            logits_x, logits_u = together(self.student, x, mixed)
+            logits_x, logits_u = together(self.student, x, _mixed(u, "unlabeled", drawn))
             split = len(target) - len(u)
-            target = torch.cat([target[:split], blend(target[split:], target[split:][partners], weights)])
+            target = torch.cat([target[:split], _mixed(target[split:], "unlabeled", drawn)])
         else:
             logits_x, logits_u = together(self.student, x, u)
         said = torch.softmax(torch.cat([logits_x, logits_u]) if self._on_labeled else logits_u, dim=1)
         loss_x = cross_entropy(logits_x, y).mean()
         distance = (said - target).square().mean()
-        weight = self._weight * self._ramp.at(progress)
-        metrics = {"labeled": loss_x.detach(), "consistency": distance.detach(), "weight": loss_x.new_tensor(weight)}
+        weight = factors["weight"]
+        metrics = {"labeled": loss_x.detach(), "consistency": distance.detach(), "weight": as_metric(weight, loss_x)}
         return StepOutput(loss_x + weight * distance, metrics, guesses=target[-len(u) :])
 
-    def _mixed(self, x: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        weights = draw_weights(len(x), self._alpha, draw, keep_first=False, per_example=False)
-        partners = torch.randperm(len(x), generator=draw).to(x.device)
-        return blend(x, x[partners], weights), weights, partners
+    def pace(self, step: int) -> float:
+        """Return 1 minus the decay, which grows to its value: after the first step the teacher is the student."""
+        return 1.0 - min(1.0 - 1.0 / (step + 1), self._decay)
 
     @torch.no_grad()
-    def after_step(self, step: int) -> None:
-        """Move the teacher towards the student, after the optimizer's step."""
-        follow = 1.0 - min(1.0 - 1.0 / (step + 1), self._decay)
-        torch._foreach_lerp_(list(self.teacher.parameters()), list(self.student.parameters()), follow)
+    def follow(self, pace: Factor) -> None:
+        """Move the teacher so much of the way to the student."""
+        move_towards(self.teacher.parameters(), self.student.parameters(), pace)
         if self._statistics == "own":
             return
         for mine, its in zip(self.teacher.buffers(), self.student.buffers(), strict=True):
             if self._statistics == "average" and mine.is_floating_point():
-                mine.lerp_(its, follow)
+                mine.lerp_(its, pace)
             else:
                 mine.copy_(its)
 
     def evaluated(self) -> dict[str, nn.Module]:
         """Return the teacher, which is the one to use, and the student."""
         return {"teacher": self.teacher, "net": self.student}
+
+
+def _mixed(x: Tensor, view: str, drawn: Mapping[str, Tensor]) -> Tensor:
+    return blend(x, x[drawn[f"partners {view}"]], drawn[f"weights {view}"])

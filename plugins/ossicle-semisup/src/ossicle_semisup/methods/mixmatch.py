@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from ossicle.protocols import StepOutput, View
-from ossicle_semisup.methods.base import MakeNetwork, Method, guess, require, together
-from ossicle_semisup.mixing import draw_weights, mixup
-from ossicle_semisup.probability import brier, cross_entropy, sharpen
+from ossicle_semisup.kernels.guess import make_guesses
+from ossicle_semisup.kernels.loss import losses
+from ossicle_semisup.kernels.mixup import mix
+from ossicle_semisup.methods.base import Factor, MakeNetwork, Method, as_metric, logits_of, require, together
+from ossicle_semisup.mixing import draw_weights
 from ossicle_semisup.ramps import Progress, Ramp
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -88,32 +90,43 @@ class MixMatch(Method):
             *(View(f"unlabeled-{k}", "unlabeled", "weak") for k in range(guess_views)),
         )
         self._temperature, self._alpha = temperature, alpha
-        self._distance = brier if chosen["unlabeled_loss"] == "brier" else cross_entropy
+        self._distance = chosen["unlabeled_loss"]
+        require(self._distance in ("cross-entropy", "brier"), "the loss on unlabelled rows is cross-entropy or brier")
         self._weight, self._ramp = chosen["weight"], chosen["ramp"]
         self._per_example, self._separate = chosen["per_example"], chosen["separate"]
 
-    def loss(self, batch: Mapping[str, Tensor], *, draw: torch.Generator, progress: Progress) -> StepOutput:
+    def draws(self, rows: Mapping[str, int], draw: torch.Generator) -> dict[str, Tensor]:
+        """Return weights and partners of the labelled rows and all views of the others, in this order."""
+        return mixing_draws(
+            (rows["labeled"], sum(rows[view.name] for view in self.views[1:])), self._alpha, draw, self._per_example
+        )
+
+    def factors(self, progress: Progress) -> dict[str, float]:
+        """Return the weight of the unlabelled loss."""
+        return {"weight": self._weight * self._ramp.at(progress)}
+
+    def compute(
+        self, batch: Mapping[str, Tensor], drawn: Mapping[str, Tensor], factors: Mapping[str, Factor]
+    ) -> StepOutput:
         """Return cross-entropy on the mixed labelled rows plus the weighted distance of the mixed unlabelled ones."""
         x, y = batch["labeled"], batch["labeled/targets"]
         unlabeled = [batch[view.name] for view in self.views[1:]]
-        q = sharpen(torch.stack(guess(self.student, unlabeled)).mean(dim=0), self._temperature)
+        q = make_guesses(logits_of(self.student, unlabeled), temperature=self._temperature).target
         rows, targets = torch.cat([x, *unlabeled]), torch.cat([y, *[q] * len(unlabeled)])
-        first, others = len(x), len(rows) - len(x)
-        weights = torch.cat(
-            [
-                draw_weights(n, self._alpha, draw, keep_first=True, per_example=self._per_example)
-                for n in (first, others)
-            ]
-        )
-        partners = torch.randperm(len(rows), generator=draw).to(rows.device)
-        mixed, mixed_targets = mixup(rows, targets, weights, partners)
-        logits_x, logits_u = together(self.student, *mixed.split([first, others]), separate=self._separate)
-        targets_x, targets_u = mixed_targets.split([first, others])
-        loss_x = cross_entropy(logits_x, targets_x).mean()
-        loss_u = self._distance(logits_u, targets_u).mean()
-        weight = self._weight * self._ramp.at(progress)
-        metrics = {"labeled": loss_x.detach(), "unlabeled": loss_u.detach(), "weight": loss_x.new_tensor(weight)}
+        sizes = [len(x), len(rows) - len(x)]
+        mixed, mixed_targets = mix(rows, targets, drawn["weights"], drawn["partners"])
+        logits_x, logits_u = together(self.student, *mixed.split(sizes), separate=self._separate)
+        targets_x, targets_u = mixed_targets.split(sizes)
+        loss_x, loss_u = losses(logits_x, targets_x, logits_u, targets_u, distance=self._distance)
+        weight = factors["weight"]
+        metrics = {"labeled": loss_x.detach(), "unlabeled": loss_u.detach(), "weight": as_metric(weight, loss_x)}
         return StepOutput(loss_x + weight * loss_u, metrics, guesses=q)
+
+
+def mixing_draws(sizes: Sequence[int], alpha: float, draw: torch.Generator, per_example: bool) -> dict[str, Tensor]:
+    """Return weights of at least a half for parts of a batch, and partners from all of it."""
+    weights = [draw_weights(n, alpha, draw, keep_first=True, per_example=per_example) for n in sizes]
+    return {"weights": torch.cat(weights), "partners": torch.randperm(sum(sizes), generator=draw)}
 
 
 def resolve(presets: Mapping[str, Mapping[str, Any]], preset: str, given: Mapping[str, Any]) -> dict[str, Any]:

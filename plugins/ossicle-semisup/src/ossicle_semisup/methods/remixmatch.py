@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ossicle.protocols import StepOutput, View
-from ossicle_semisup.methods.base import MakeNetwork, Method, guess, require
-from ossicle_semisup.methods.mixmatch import resolve
-from ossicle_semisup.mixing import draw_weights, mixup
-from ossicle_semisup.probability import align, cross_entropy, sharpen
+from ossicle_semisup.kernels.guess import make_guesses
+from ossicle_semisup.kernels.loss import losses
+from ossicle_semisup.kernels.mixup import mix
+from ossicle_semisup.methods.base import Factor, MakeNetwork, Method, logits_of, require
+from ossicle_semisup.methods.mixmatch import mixing_draws, resolve
+from ossicle_semisup.probability import cross_entropy
 from ossicle_semisup.ramps import Progress, Ramp
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -100,34 +102,40 @@ class ReMixMatch(Method):
         self.register_buffer("_history", torch.full((history, classes), 1 / classes))
         self.register_buffer("_written", torch.zeros((), dtype=torch.int64))
 
-    def loss(self, batch: Mapping[str, Tensor], *, draw: torch.Generator, progress: Progress) -> StepOutput:
+    def draws(self, rows: Mapping[str, int], draw: torch.Generator) -> dict[str, Tensor]:
+        """Return weights and partners of the labelled rows and all views of the others, in this order."""
+        return mixing_draws(
+            (rows["labeled"], sum(rows[view.name] for view in self.views[1:])), self._alpha, draw, self._per_example
+        )
+
+    def factors(self, progress: Progress) -> dict[str, float]:
+        """Return how far the losses on mixed and on strong rows have grown."""
+        return {"ramp": self._ramp.at(progress)}
+
+    def compute(
+        self, batch: Mapping[str, Tensor], drawn: Mapping[str, Tensor], factors: Mapping[str, Factor]
+    ) -> StepOutput:
         """Return the sum of the four losses."""
         x, y = batch["labeled"], batch["labeled/targets"]
         weak, *strong = (batch[view.name] for view in self.views[1:])
-        (p,) = guess(self.student, [weak])
         # The batch is aligned by those before it, and joins them afterwards.
-        q = sharpen(align(p, self._history.mean(dim=0), self.p_data), self._temperature)
-        self._remember(self.across(p.mean(dim=0)))
+        guessed = make_guesses(
+            logits_of(self.student, [weak]), self._history.mean(dim=0), self.p_data, self._temperature
+        )
+        q = guessed.target
+        self._remember(self.across(guessed.mean.mean(dim=0)))
         rows, targets = torch.cat([x, weak, *strong]), torch.cat([y, *[q] * (1 + len(strong))])
         first, others = len(x), len(rows) - len(x)
-        weights = torch.cat(
-            [
-                draw_weights(n, self._alpha, draw, keep_first=True, per_example=self._per_example)
-                for n in (first, others)
-            ]
-        )
-        partners = torch.randperm(len(rows), generator=draw).to(rows.device)
-        mixed, mixed_targets = mixup(rows, targets, weights, partners)
+        mixed, mixed_targets = mix(rows, targets, drawn["weights"], drawn["partners"])
         flipped, flips = flip(strong[0])
         features = self.student.features(torch.cat([mixed, strong[0], flipped]))
         logits = self.student.classifier(features[: len(mixed) + len(strong[0])]).float()
         logits_x, logits_u, logits_strong = logits.split([first, others, len(strong[0])])
-        loss_x = cross_entropy(logits_x, mixed_targets[:first]).mean()
-        loss_mixed = cross_entropy(logits_u, mixed_targets[first:]).mean()
+        loss_x, loss_mixed = losses(logits_x, mixed_targets[:first], logits_u, mixed_targets[first:])
         loss_strong = cross_entropy(logits_strong, q).mean()
         flip_logits = self.flip_classifier(features[len(mixed) + len(strong[0]) :]).float()
         loss_flip = nn.functional.cross_entropy(flip_logits, flips)
-        ramp = self._ramp.at(progress)
+        ramp = factors["ramp"]
         on_mixed, on_strong, on_flip = self._weights
         loss = loss_x + ramp * (on_mixed * loss_mixed + on_strong * loss_strong) + on_flip * loss_flip
         metrics = {"labeled": loss_x, "mixed": loss_mixed, "strong": loss_strong, "flip": loss_flip}
@@ -135,7 +143,8 @@ class ReMixMatch(Method):
 
     @torch.no_grad()
     def _remember(self, mean: Tensor) -> None:
-        self._history[self._written % len(self._history)] = mean
+        # Not by indexing: that would ask the device which row it is.
+        self._history.index_copy_(0, (self._written % len(self._history)).view(1), mean[None])
         self._written.add_(1)
 
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ossicle.protocols import StepOutput, View
-from ossicle_semisup.methods.base import MakeNetwork, Method
-from ossicle_semisup.mixing import Mixup
+from ossicle_semisup.kernels.mixup import mix
+from ossicle_semisup.methods.base import Factor, MakeNetwork, Method, require
+from ossicle_semisup.mixing import draw_weights
 from ossicle_semisup.probability import cross_entropy
-from ossicle_semisup.ramps import Progress
 
 
 class Supervised(Method):
@@ -37,12 +37,23 @@ class Supervised(Method):
     ) -> None:
         super().__init__(make_network, classes=classes, seed=seed)
         self.views = (View("labeled", "labeled", strength),)
-        self._mix = Mixup(alpha=mixup_alpha, per_example=False)
+        require(mixup_alpha >= 0, "mixup's alpha must be at least 0")
+        self._alpha = mixup_alpha
 
-    def loss(self, batch: Mapping[str, Tensor], *, draw: torch.Generator, progress: Progress) -> StepOutput:
+    def draws(self, rows: Mapping[str, int], draw: torch.Generator) -> dict[str, Tensor]:
+        """Return one weight for all, and partners."""
+        if not self._alpha:
+            return {}
+        count = rows["labeled"]
+        weights = draw_weights(count, self._alpha, draw, keep_first=False, per_example=False)
+        return {"weights": weights, "partners": torch.randperm(count, generator=draw)}
+
+    def compute(
+        self, batch: Mapping[str, Tensor], drawn: Mapping[str, Tensor], factors: Mapping[str, Factor]
+    ) -> StepOutput:
         """Return the cross-entropy, of mixed clips where asked for."""
         x, y = batch["labeled"], batch["labeled/targets"]
-        if self._mix.alpha:
-            x, y = self._mix(x, y, draw=draw)
+        if drawn:
+            x, y = mix(x, y, drawn["weights"], drawn["partners"])
         loss = cross_entropy(self.student(x).float(), y).mean()
         return StepOutput(loss, {"labeled": loss.detach()})
