@@ -2,22 +2,7 @@
 
 import numpy as np
 
-from ossicle.runs.report import (
-    Chart,
-    Confusion,
-    Curves,
-    Facts,
-    Figure,
-    Histogram,
-    Line,
-    Link,
-    Page,
-    Sound,
-    Sounds,
-    Stream,
-    Table,
-    Text,
-)
+from ossicle.runs import report
 
 HOSTILE = '<script>alert("x")</script>&"\'>'
 RATE = 8000
@@ -32,37 +17,48 @@ def every_section():
     steps = list(range(0, 1000, 10))
     loss = [3 * np.exp(-step / 300) + 0.01 for step in steps]
     return [
-        Text("Warnings", ["few labels", HOSTILE], notice=True),
-        Facts("Results", {"error, %": 8.25, "clips": 12345, HOSTILE: HOSTILE, "log": Link("1.2 KiB", "metrics.jsonl")}),
-        Curves(
+        report.Text("Warnings", ["few labels", HOSTILE], notice=True),
+        report.Facts(
+            "Results",
+            {"error, %": 8.25, "clips": 12345, HOSTILE: HOSTILE, "log": report.Link("1.2 KiB", "metrics.jsonl")},
+        ),
+        report.Curves(
             "Curves",
             [
-                Chart("loss", [Line("loss", steps, loss)]),
-                Chart("error", [Line("net", steps, loss), Line(HOSTILE, steps, [None, float("nan"), *loss[2:]])]),
+                report.Chart("loss", [report.Line("loss", steps, loss)]),
+                report.Chart(
+                    "error",
+                    [report.Line("net", steps, loss), report.Line(HOSTILE, steps, [None, float("nan"), *loss[2:]])],
+                ),
             ],
         ),
-        Stream(
+        report.Stream(
             "Error over time",
             {"source": draw.random(400) < 0.4, "unmix-tns": draw.random(400) < 0.2},
             window=50,
             marks=[(0, "clean"), (200, "white noise")],
         ),
-        Confusion("Confusion", ["dog", HOSTILE, "a rather long name of a class"], [[9, 1, 0], [0, 5, 5], [0, 0, 10]]),
-        Histogram(
+        report.Confusion(
+            "Confusion", ["dog", HOSTILE, "a rather long name of a class"], [[9, 1, 0], [0, 5, 5], [0, 0, 10]]
+        ),
+        report.Histogram(
             "Scores",
             {"normal": draw.normal(0, 1, 300).tolist(), "odd": [*draw.normal(4, 1, 30), float("nan")]},
             threshold=2.5,
         ),
-        Sounds("Sounds", {"clip one": [Sound("original", tone(440), RATE), Sound("synthesis", tone(445), RATE)]}),
-        Table("Rows", ("name", "value"), [("b", 10.5), ("a", 9.25), (HOSTILE, None), ("c", 100.0)]),
-        Figure(
+        report.Sounds(
+            "Sounds",
+            {"clip one": [report.Sound("original", tone(440), RATE), report.Sound("synthesis", tone(445), RATE)]},
+        ),
+        report.Table("Rows", ("name", "value"), [("b", 10.5), ("a", 9.25), (HOSTILE, None), ("c", 100.0)]),
+        report.Figure(
             "Picture",
             '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="9"/></svg>',
             "a square",
         ),
-        Text("Command", ["How it was run."], code="python run.py --out 'a b' && echo " + "long" * 60),
+        report.Text("Command", ["How it was run."], code="python run.py --out 'a b' && echo " + "long" * 60),
     ]
 
 
 def every_page(**fields):
-    return Page("A run", every_section(), "what it was", {"error, %": 8.25, "clips": 12345}, **fields)
+    return report.Page("A run", every_section(), "what it was", {"error, %": 8.25, "clips": 12345}, **fields)

@@ -16,6 +16,14 @@ from ossicle.runs.report.record import flat
 HEARD = 4
 """Files that a page holds sound of."""
 
+_SPEEDS = (
+    ("times_real_time", "× real time", 1.0),
+    ("first_sample_s", "first sample (ms)", 1000.0),
+    ("first_sample_computing_s", "of it computing (ms)", 1000.0),
+    ("snr_db", "SNR (dB)", 1.0),
+    ("peak_memory_mib", "peak memory (MiB)", 1.0),
+)
+
 
 def check_output(output: str | None) -> None:
     """Refuse a result that would be written over by its own page, before anything is measured.
@@ -94,19 +102,9 @@ def _quality(vocoders: Mapping[str, Mapping[str, Any]], figures: Sequence[str], 
 
 
 def _speed(rows: Sequence[Mapping[str, Any]]) -> Table:
-    cells = [
-        [
-            row["name"],
-            row["times_real_time"],
-            _scaled(row["first_sample_s"], 1000),
-            _scaled(row["first_sample_computing_s"], 1000),
-            row["snr_db"],
-            row["peak_memory_mib"],
-        ]
-        for row in rows
-    ]
-    columns = ("vocoder", "× real time", "first sample (ms)", "of it computing (ms)", "SNR (dB)", "peak memory (MiB)")
-    return Table("Speed", columns, cells, "Every vocoder speaks the same length of mel, in alternating order; medians.")
+    cells = [[row["name"], *(_scaled(row[key], factor) for key, _, factor in _SPEEDS)] for row in rows]
+    note = "Every vocoder speaks the same length of mel, in alternating order; medians."
+    return Table("Speed", ("vocoder", *(head for _, head, _ in _SPEEDS)), cells, note)
 
 
 def _head(figure: str) -> str:
