@@ -9,7 +9,7 @@ from typing import Any
 from ossicle.audio.quality import FIGURES
 from ossicle.errors import UsageError
 from ossicle.runs.folder import write_json
-from ossicle.runs.report import Figure, Page, Section, Sound, Sounds, Table, Text, write_page
+from ossicle.runs.report import Chart, Curves, Line, Page, Section, Sound, Sounds, Table, Text, write_page
 from ossicle.runs.report.from_files import command_section, environment_section
 from ossicle.runs.report.record import flat
 
@@ -47,15 +47,13 @@ def write_result(output: str, result: Mapping[str, Any], page: Page) -> str:
     return f"wrote {path} and {write_page(path.with_suffix('.html'), page)}"
 
 
-def vocode_page(result: Mapping[str, Any], heard: Mapping[str, Sequence[Sound]], figure: str | None) -> Page:
-    """Return the page of `ossicle bench vocode`; `figure` is the picture of quality against speed, where there is one."""
+def vocode_page(result: Mapping[str, Any], heard: Mapping[str, Sequence[Sound]]) -> Page:
+    """Return the page of `ossicle bench vocode`."""
     vocoders: Mapping[str, Mapping[str, Any]] = result["vocoders"]
     figures = [name for name in FIGURES if any(name in summary for summary in vocoders.values())]
     found: list[Section] = []
     if vocoders:
-        found.append(_quality(vocoders, figures, result["files"]))
-    if figure:
-        found.append(Figure("Quality against speed", figure, "quality against times real time, a dot a vocoder"))
+        found += [_quality(vocoders, figures, result["files"]), _against_speed(vocoders, figures, result["speed"])]
     found.append(_speed(result["speed"]))
     notes = [f"{name}: {why}" for name, summary in vocoders.items() for why in summary["not_measured"]]
     if notes:
@@ -67,7 +65,7 @@ def vocode_page(result: Mapping[str, Any], heard: Mapping[str, Sequence[Sound]],
             [r["file"], r["vocoder"], r["seconds"], *(r["figures"].get(f) for f in figures)] for r in result["rows"]
         ]
         found.append(Table("File by file", ("file", "vocoder", "seconds", *map(_head, figures)), rows))
-    return Page("Vocoders, measured", [*found, *_origin(result)], _files(result))
+    return Page("Vocoders, measured", [*found, *_origin(result)], _what(result))
 
 
 def kernels_page(result: Mapping[str, Any]) -> Page:
@@ -91,14 +89,35 @@ def kernels_page(result: Mapping[str, Any]) -> Page:
 def _quality(vocoders: Mapping[str, Mapping[str, Any]], figures: Sequence[str], files: int) -> Table:
     rows = []
     for name, summary in vocoders.items():
-        cells = [summary.get(f, {}).get(part) for f in figures for part in ("mean", "sd")]
+        measured = [summary.get(f, {}) for f in figures]
+        # One file has no spread.
+        cells = [cell for m in measured for cell in (m.get("mean"), m["sd"] if m.get("n", 0) > 1 else None)]
         tone = summary.get("tone") or {}
         rows.append(
             [name, *cells, tone.get("db"), tone.get("hz") if tone.get("found") else None, summary["times_real_time"]]
         )
     heads = [head for f in figures for head in (_head(f), "sd")]
-    note = f"Means and standard deviations over {files} files; arrows point to the better side."
+    note = f"Means and standard deviations over {_files(files)}; arrows point to the better side."
     return Table("Quality", ("vocoder", *heads, "tone (dB) ↓", "at (Hz)", "× real time ↑"), rows, note)
+
+
+def _against_speed(
+    vocoders: Mapping[str, Mapping[str, Any]], figures: Sequence[str], speed: Sequence[Mapping[str, Any]]
+) -> Curves:
+    """Return a chart for each figure with a dot for each vocoder."""
+    fast = {row["name"]: row["times_real_time"] for row in speed}
+    charts = [
+        Chart(
+            _head(figure),
+            [
+                Line(name, [fast[name]], [summary.get(figure, {}).get("mean")], colour)
+                for colour, (name, summary) in enumerate(vocoders.items())
+            ],
+            "times real time",
+        )
+        for figure in figures
+    ]
+    return Curves("Quality against speed", charts)
 
 
 def _speed(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -120,9 +139,13 @@ def _of(heard: int, files: int) -> str:
     return f"The first {heard} of {files} files." if files > heard else ""
 
 
-def _files(result: Mapping[str, Any]) -> str:
+def _files(count: int) -> str:
+    return f"{count} file" if count == 1 else f"{count} files"
+
+
+def _what(result: Mapping[str, Any]) -> str:
     failed = f", {result['failed']} failed" if result["failed"] else ""
-    return f"{result['files']} files{failed}, seed {result['seed']}." if result["files"] else "Speed alone."
+    return f"{_files(result['files'])}{failed}, seed {result['seed']}." if result["files"] else "Speed alone."
 
 
 def _origin(result: Mapping[str, Any]) -> list[Section]:

@@ -110,8 +110,7 @@ def bench_vocode(
         "environment": describe(),
     }
     if output:
-        drawn = _figure(summaries, speed) if _drawable(summaries) else None
-        say(write_result(output, result, vocode_page(result, heard, drawn)), quiet=quiet)
+        say(write_result(output, result, vocode_page(result, heard)), quiet=quiet)
     if figure:
         write_bytes(Path(figure), _figure(summaries, speed).encode())
         say(f"wrote {figure}", quiet=quiet)
@@ -283,12 +282,8 @@ def _tone(detector: ToneDetector) -> dict[str, Any] | None:
     return {"db": tone.db, "hz": tone.hz, "found": tone.found}
 
 
-def _drawable(vocoders: dict[str, dict[str, Any]]) -> str | None:
-    return next((f for f in ("pesq_wb", "mel_l1") if any(f in summary for summary in vocoders.values())), None)
-
-
 def _figure(vocoders: dict[str, dict[str, Any]], speed: Sequence[dict[str, Any]]) -> str:
-    quality = _drawable(vocoders)
+    quality = next((f for f in ("pesq_wb", "mel_l1") if any(f in summary for summary in vocoders.values())), None)
     if quality is None:
         raise UsageError("there is no quality to draw", hint="give --reference, and pesq or mel_l1 among --measures")
     points = [

@@ -49,7 +49,7 @@ def _command() -> str:
     if program.name == "__main__.py":
         words = ["python", "-m", program.parent.name]
     else:
-        words = ["python", sys.argv[0]] if program.suffix == ".py" else [sys.argv[0]]
+        words = ["python", sys.argv[0]] if program.suffix == ".py" else [program.name]
     return shlex.join(_without_root(word) for word in [*words, *sys.argv[1:]])
 
 

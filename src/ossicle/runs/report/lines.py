@@ -81,8 +81,9 @@ def _line(line: Line, points: list[tuple[float, float | None]], x: Axis, y: Axis
     seen = [(a, b) for a, b in points if b is not None]
     every = -(-len(seen) // _TIPS) or 1
     chosen = [*seen[:-1:every], *seen[-1:]]
+    radius = 5 if len(seen) == 1 else 2
     parts += [
-        f'<circle class="dot {style}" cx="{x.place(a):.1f}" cy="{y.place(b):.1f}" r="2.5">'
+        f'<circle class="dot {style}" cx="{x.place(a):.1f}" cy="{y.place(b):.1f}" r="{radius}">'
         f"<title>{escape(line.name)}: {shown(b)} at {shown(a)}</title></circle>"
         for a, b in chosen
     ]
