@@ -2,11 +2,15 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from ossicle import registry
 from ossicle.testing.fake_distributions import FakeSite
+
+# Helpers beside the tests (report_sections) are imported by their names.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture

@@ -48,6 +48,11 @@ def test_vocoders_side_by_side(run_json, references, tmp_path):
     assert summary["mel_l1"]["sd"] == pytest.approx(np.std(rows, ddof=1))
     assert summary["times_real_time"] > 0 and result["environment"]["cpu"]
     assert json.loads((tmp_path / "r.json").read_text())["vocoders"] == result["vocoders"]
+    page = (tmp_path / "r.html").read_text("utf-8")
+    for title in ("Quality", "Quality against speed", "Speed", "Sounds", "File by file", "Command", "Environment"):
+        assert f"<h2>{title}</h2>" in page
+    # Three originals, and what each of both vocoders made of them.
+    assert page.count("<audio") == 9 and "loss-mel L1 ↓" in page
 
 
 def test_the_table_is_for_people(run, references):
@@ -87,7 +92,13 @@ def test_nonsense_is_refused(run, references, arguments, code, words):
     assert got == code and words in err
 
 
-def test_kernels_are_timed_or_the_reason_is_stated(run_json, site):
+@pytest.mark.parametrize("what", ["vocode", "kernels"])
+def test_a_result_is_not_written_over_by_its_page(run, what, tmp_path):
+    code, _, err = run("bench", what, "-o", tmp_path / "r.html")
+    assert code == 2 and "cannot be called" in err and not (tmp_path / "r.html").exists()
+
+
+def test_kernels_are_timed_or_the_reason_is_stated(run_json, site, tmp_path):
     site.add(
         "fast",
         component_plugin("kernel", "twice", "twice_kernel:Twice"),
@@ -104,8 +115,10 @@ def test_kernels_are_timed_or_the_reason_is_stated(run_json, site):
             """
         },
     )
-    code, result = run_json("bench", "kernels", "--device", "cpu", "--rounds", 3)
+    code, result = run_json("bench", "kernels", "--device", "cpu", "--rounds", 3, "-o", tmp_path / "k.json")
     assert code == 0
+    page = (tmp_path / "k.html").read_text("utf-8")
+    assert "<h2>Kernels</h2>" in page and "twice" in page
     rows = {row["kernel"]: row for row in result["rows"]}
     assert rows["twice"]["accelerated_s"] > 0 and rows["twice"]["reason"] is None
     if "istft-head" in rows:

@@ -19,6 +19,10 @@ def test_an_environment_is_plain_data_without_paths(monkeypatch):
     monkeypatch.setattr("sys.argv", ["/some/where/ossicle", "bench", "/a/long/path/file.wav", "-o", "x.json"])
     facts = describe()
     assert facts["command"] == "ossicle bench file.wav -o x.json"
+    monkeypatch.setattr("sys.argv", ["recipes/a/run.py", "--out=/long/path/x y", "--seed=3"])
+    assert describe()["command"] == "python recipes/a/run.py '--out=x y' --seed=3"
+    monkeypatch.setattr("sys.argv", ["/site-packages/ossicle/__main__.py", "info"])
+    assert describe()["command"] == "python -m ossicle info"
     assert facts["packages"]["torch"] and facts["python"] and facts["cores"] >= 1
     json.dumps(facts)
 

@@ -132,6 +132,10 @@ def test_a_recipe_goes_from_data_to_a_voice_and_resumes(name, write, tmp_path):
     assert speak(torch.full((1, 80, 4), -6.0)).shape == (1, 1024)
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "mel" in line] == [1, 2, 3, 4]
+    samples = {str(path.relative_to(tmp_path / "run" / "samples")) for path in tmp_path.glob("run/samples/*/*.flac")}
+    assert {"original/held-out-1.flac", "step-0000001/held-out-1.flac", "step-0000004/held-out-1.flac"} <= samples
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "step-0000004" in page and "step-0000001" not in page and page.count("<audio") == 2 * len(samples) // 3
     # An unwanted second run into the same folder is refused, and so is a folder without data.
     assert run_recipe(name, *base).returncode == 2
     missing = run_recipe(name, "--smoke", "--out", tmp_path / "other", "--cache", tmp_path / "empty")

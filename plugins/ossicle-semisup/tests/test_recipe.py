@@ -56,7 +56,7 @@ def test_a_run_writes_its_summary_predictions_and_model(method, digits, tmp_path
     assert 0 <= summary["error_rate"] <= 1 and 0 <= summary["error_rate_ema"] <= 1 and summary["wall_s"] > 0
     assert sum(map(sum, summary["confusion_ema"])) == 20
     assert (tmp_path / "run" / "predictions.csv").read_text("utf-8").count("\n") == 21
-    assert {"model.safetensors", "model.toml", "run.json", "metrics.jsonl"} <= {
+    assert {"model.safetensors", "model.toml", "run.json", "metrics.jsonl", "report.html"} <= {
         path.name for path in (tmp_path / "run").iterdir()
     }
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "mel": ("ossicle.cli.mel:mel", "Analyse sound into mel files that vocode takes."),
     "classify": ("ossicle.cli.classify:classify", "Name what is heard in sound files."),
     "compare": ("ossicle.cli.compare:compare", "Tell whether one run is better than another."),
+    "report": ("ossicle.cli.report:report", "Show a run, or several side by side, on a page."),
     "data": ("ossicle.cli.data:app", "List data sets and check a copy of one."),
     "plugins": ("ossicle.cli.plugins:app", "List plugins and look into one."),
     "recipe": ("ossicle.cli.recipe:app", "List, show and run recipes."),

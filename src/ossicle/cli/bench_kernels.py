@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 from cyclopts import Parameter
 
 from ossicle.cli import options
+from ossicle.cli.bench_report import check_output, kernels_page, write_result
 from ossicle.cli.console import emit, emit_json, say, table
 from ossicle.registry import default_registry
 from ossicle.runs.environment import describe
-from ossicle.runs.folder import write_json
 from ossicle.runs.timing import medians
 
 
@@ -21,7 +20,9 @@ def bench_kernels(
     *,
     device: options.Device = "auto",
     rounds: Annotated[int, Parameter(help="Timed rounds; medians are reported.")] = 9,
-    output: Annotated[str | None, Parameter(name=["--output", "-o"], help="Write the JSON result here too.")] = None,
+    output: Annotated[
+        str | None, Parameter(name=["--output", "-o"], help="Write the JSON result here too, and its page beside it.")
+    ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -29,6 +30,7 @@ def bench_kernels(
 
     Where the fast path does not run (no CUDA), the reference alone is timed and the reason is stated.
     """
+    check_output(output)
     place = options.resolve_device(device)
     registry = default_registry()
     rows = []
@@ -36,8 +38,7 @@ def bench_kernels(
         rows += time_kernel(name, registry.build("kernel", name), place, rounds)
     result = {"device": place, "rounds": rounds, "rows": rows, "environment": describe()}
     if output:
-        write_json(Path(output), result)
-        say(f"wrote {output}", quiet=quiet)
+        say(write_result(output, result, kernels_page(result)), quiet=quiet)
     if json:
         emit_json(result)
     else:

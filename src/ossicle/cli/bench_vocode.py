@@ -19,13 +19,14 @@ from ossicle.audio.quality import FIGURES, MEASURES
 from ossicle.audio.quality.tone import ToneDetector
 from ossicle.cli import options
 from ossicle.cli.bench_figure import quality_against_speed
+from ossicle.cli.bench_report import HEARD, check_output, vocode_page, write_result
 from ossicle.cli.bench_speed import measure_speed
 from ossicle.cli.console import emit, emit_json, progress, say, table
 from ossicle.cli.inputs import Input, expand
 from ossicle.cli.speech import load_sound, pad_for
 from ossicle.errors import ConfigError, NoInputError, OssicleError, UsageError
 from ossicle.runs.environment import describe
-from ossicle.runs.folder import write_json
+from ossicle.runs.report import ORIGINAL, Sound
 
 Speakers = Sequence[tuple[str, Any]]
 
@@ -67,7 +68,9 @@ def bench_vocode(
     limit: Annotated[int | None, Parameter(help="Take the first so many files.")] = None,
     device: options.Device = "auto",
     seed: options.Seed = 0,
-    output: Annotated[str | None, Parameter(name=["--output", "-o"], help="Write the JSON result here too.")] = None,
+    output: Annotated[
+        str | None, Parameter(name=["--output", "-o"], help="Write the JSON result here too, and its page beside it.")
+    ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -80,13 +83,15 @@ def bench_vocode(
     --vocoder griffin-lim:iterations=128, --vocoder istftnet:dtype=bf16. Tones are looked for over all files together.
     """
     chosen = _measures(measures)
+    check_output(output)
     files = expand(reference, SUFFIXES)[:limit] if reference else []
     torch.manual_seed(seed)
     if threads is not None:
         torch.set_num_threads(threads)
     speakers = _speakers(vocoder, checkpoint, config, device)
     tones = {name: ToneDetector(speak.sample_rate, speak.hop_length) for name, speak in speakers}
-    rows, failed = _measure_all(files, speakers, chosen, tones, quiet=quiet)
+    heard: dict[str, list[Sound]] = {}
+    rows, failed = _measure_all(files, speakers, chosen, tones, heard if output else None, quiet=quiet)
     if files and not rows:
         raise NoInputError("no file could be measured", hint="see the errors above")
     summaries = {name: summarise([r for r in rows if r.vocoder == name]) for name, _ in speakers} if rows else {}
@@ -105,8 +110,7 @@ def bench_vocode(
         "environment": describe(),
     }
     if output:
-        write_json(Path(output), result)
-        say(f"wrote {output}", quiet=quiet)
+        say(write_result(output, result, vocode_page(result, heard)), quiet=quiet)
     if figure:
         write_bytes(Path(figure), _figure(summaries, speed).encode())
         say(f"wrote {figure}", quiet=quiet)
@@ -141,7 +145,13 @@ def _speakers(specs: list[str] | None, checkpoint: str | None, config: str | Non
 
 
 def _measure_all(
-    files: list[Input], speakers: Speakers, measures: list[str], tones: dict[str, ToneDetector], *, quiet: bool
+    files: list[Input],
+    speakers: Speakers,
+    measures: list[str],
+    tones: dict[str, ToneDetector],
+    heard: dict[str, list[Sound]] | None,
+    *,
+    quiet: bool,
 ) -> tuple[list[Row], int]:
     rows: list[Row] = []
     failed = 0
@@ -151,7 +161,8 @@ def _measure_all(
                 # Each file starts with another vocoder, so that none profits from the order.
                 turn = index % len(speakers)
                 for name, speak in [*speakers[turn:], *speakers[:turn]]:
-                    rows.append(measure(name, speak, file, measures, tones[name]))
+                    kept = _kept(heard, file)
+                    rows.append(measure(name, speak, file, measures, tones[name], kept))
                     advance(file.label)
             except OssicleError as error:
                 failed += 1
@@ -159,8 +170,20 @@ def _measure_all(
     return rows, failed
 
 
-def measure(name: str, speak: Any, file: Input, measures: Sequence[str], tones: ToneDetector) -> Row:
-    """Return what a vocoder makes of one file; a measure that cannot be taken is left out with its reason."""
+def _kept(heard: dict[str, list[Sound]] | None, file: Input) -> list[Sound] | None:
+    name = file.below.as_posix()
+    if heard is None or (name not in heard and len(heard) >= HEARD):
+        return None
+    return heard.setdefault(name, [])
+
+
+def measure(
+    name: str, speak: Any, file: Input, measures: Sequence[str], tones: ToneDetector, heard: list[Sound] | None = None
+) -> Row:
+    """Return what a vocoder makes of one file; a measure that cannot be taken is left out with its reason.
+
+    `heard` receives the sound: the original once, then what each vocoder makes of it.
+    """
     sound = load_sound(file, None, speak.front_end, mono=True)
     original = sound.wave[0].numpy()
     mel = speak.mel(pad_for(sound.wave, speak.front_end))
@@ -168,6 +191,9 @@ def measure(name: str, speak: Any, file: Input, measures: Sequence[str], tones: 
     row = Row(name, file.below.as_posix(), sound.seconds, took)
     estimate = wave[0, : len(original)].numpy()
     tones.add(original, estimate)
+    if heard is not None:
+        heard += [] if heard else [Sound(ORIGINAL, original, speak.sample_rate)]
+        heard.append(Sound(name, estimate, speak.sample_rate))
     for measure_name in measures:
         try:
             figures = MEASURES[measure_name](original, estimate, speak.sample_rate)

@@ -45,7 +45,7 @@ def expand(names: Sequence[str], suffixes: Iterable[str]) -> list[Input]:
     """
     wanted = {suffix.lower() for suffix in suffixes}
     found: list[Input] = []
-    for name in _with_lists(names):
+    for name in with_lists(names):
         found.extend(_expand_one(name, wanted))
     unique = list({(i.path.resolve() if i.path else None): i for i in found}.values())
     if not unique:
@@ -65,7 +65,14 @@ def is_search(names: Sequence[str]) -> bool:
     )
 
 
-def _with_lists(names: Sequence[str]) -> list[str]:
+def with_lists(names: Sequence[str]) -> list[str]:
+    """Return names with each ``@list.txt`` replaced by the names in it, a name a line.
+
+    Raises
+    ------
+    UsageError
+        If a list cannot be read.
+    """
     spread: list[str] = []
     for name in names:
         if not name.startswith("@"):
@@ -90,9 +97,14 @@ def _expand_one(name: str, wanted: set[str]) -> list[Input]:
         return [Input(p, p.relative_to(path)) for p in files]
     if path.exists() or not glob.has_magic(name):
         return [Input(path, Path(path.name))]
-    fixed = Path(*_fixed_parts(path))
-    matches = sorted(fixed.glob(str(path.relative_to(fixed))))
+    fixed, matches = matching(path)
     return [Input(p, p.relative_to(fixed)) for p in matches if p.is_file() and p.suffix.lower() in wanted]
+
+
+def matching(path: Path) -> tuple[Path, list[Path]]:
+    """Return the folder that a glob searches, and what matches it there, in order."""
+    fixed = Path(*_fixed_parts(path))
+    return fixed, sorted(fixed.glob(str(path.relative_to(fixed))))
 
 
 def _fixed_parts(path: Path) -> list[str]:

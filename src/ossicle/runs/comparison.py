@@ -13,7 +13,8 @@ from ossicle.errors import ConfigError, InputError
 
 SUMMARY = "summary.json"
 PREDICTIONS = "predictions.csv"
-_COLUMN = "predicted_"
+PREDICTED = "predicted_"
+"""What the columns of networks' answers begin with."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class FinishedRun:
     @property
     def networks(self) -> list[str]:
         """Names of the networks whose predictions are there."""
-        return [name.removeprefix(_COLUMN) for name in self.predictions[0] if name and name.startswith(_COLUMN)]
+        return [name.removeprefix(PREDICTED) for name in self.predictions[0] if name and name.startswith(PREDICTED)]
 
     def right(self, network: str) -> list[bool]:
         """Return whether each answer of a network was right.
@@ -52,7 +53,7 @@ class FinishedRun:
             raise ConfigError(
                 f"{self.folder} has no predictions of {network!r}", hint=f"--network {' or '.join(self.networks)}"
             )
-        return [row["label"] == row[_COLUMN + network] for row in self.predictions]
+        return [row["label"] == row[PREDICTED + network] for row in self.predictions]
 
 
 def read_run(folder: Path) -> FinishedRun:

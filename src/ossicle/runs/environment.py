@@ -6,6 +6,7 @@ import datetime
 import importlib.metadata
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -47,8 +48,20 @@ def describe(packages: Iterable[str] = PACKAGES) -> dict[str, Any]:
 
 
 def _command() -> str:
-    words = [Path(sys.argv[0]).name, *sys.argv[1:]]
-    return " ".join(Path(word).name if word.startswith("/") else word for word in words)
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        words = ["python", "-m", program.parent.name]
+    else:
+        words = ["python", sys.argv[0]] if program.suffix == ".py" else [program.name]
+    return shlex.join(_without_root(word) for word in [*words, *sys.argv[1:]])
+
+
+def _without_root(word: str) -> str:
+    option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    if not value.startswith("/"):
+        return word
+    path, here = Path(value), Path.cwd()
+    return option + equals + (str(path.relative_to(here)) if path.is_relative_to(here) else path.name)
 
 
 def _commit() -> str | None:

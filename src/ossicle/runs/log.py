@@ -11,6 +11,8 @@ from typing import Any
 from ossicle.plugin import RunEvent
 from ossicle.registry import default_registry
 
+METRICS = "metrics.jsonl"
+
 
 class MetricsLog:
     """Appends ``{"step", "utc", name: value, ...}`` lines to a file and tells ``ossicle_run_event`` hooks.

@@ -1,4 +1,4 @@
-"""What the vocoder recipes share: options, preparation, training, export, a sample sheet."""
+"""What the vocoder recipes share: options, preparation, training, export, a report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from ossicle.audio.corpus import INDEX, Corpus, read_corpus, write_corpus
 from ossicle.audio.mel import MelSettings
 from ossicle.errors import ConfigError, InputError, OssicleError
 from ossicle.runs.folder import RunFolder
-from ossicle.runs.log import MetricsLog
+from ossicle.runs.log import METRICS, MetricsLog
+from ossicle.runs.report import ORIGINAL, write_report, write_samples
 from ossicle.toml import read_toml
 from ossicle.training.checkpoint import load_state as load_training_state
 from ossicle.training.checkpoint import save_state as save_training_state
@@ -26,7 +27,6 @@ from ossicle.training.loop import STATE_FILE, LoopConfig, run_loop
 from ossicle_istftnet.config import GeneratorConfig, variant
 from ossicle_istftnet.folder import load_folder, save_folder
 from ossicle_istftnet.formats import load_state
-from ossicle_istftnet.sample_sheet import write_sheet
 from ossicle_istftnet.training import Trainer, TrainingConfig
 from ossicle_istftnet.widening import widen_state
 
@@ -34,7 +34,6 @@ Lists = Callable[[Path], dict[str, list[Path]]]
 """Reads a data folder: the sound files of ``train`` and ``valid``."""
 
 MODEL = "model"
-SHEETS = "samples"
 
 
 @dataclass(frozen=True)
@@ -118,8 +117,8 @@ def run(folder: Path, lists: Lists, argv: Sequence[str] | None = None) -> int:
     """Prepare, train, export; return the exit code.
 
     The run folder receives ``run.json`` (settings and environment), ``metrics.jsonl``, ``state.pt`` (to resume from),
-    ``model/`` (the averaged weights, as `ossicle vocode --checkpoint` takes them) and ``samples/`` where a sound
-    library is installed.
+    ``model/`` (the averaged weights, as `ossicle vocode --checkpoint` takes them), ``samples/`` where a sound library is
+    installed, and ``report.html``, made anew at every checkpoint.
     """
     try:
         return _run(parse(folder, argv), lists)
@@ -148,7 +147,7 @@ def _run(options: Options, lists: Lists) -> int:
     if (options.resume or options.widen) and (options.out / STATE_FILE).exists():
         trainer.resume(options.out / STATE_FILE)
         print(f"resumed at step {trainer.step_number}", file=sys.stderr)
-    metrics = MetricsLog(options.out / "metrics.jsonl", resume_step=trainer.step_number)
+    metrics = MetricsLog(options.out / METRICS, resume_step=trainer.step_number)
 
     def report(step: int, values: dict[str, float]) -> None:
         metrics.write(step, **values)
@@ -163,9 +162,7 @@ def _run(options: Options, lists: Lists) -> int:
             front_end,
             card={"steps": trainer.step_number, "seed": config.seed, **settings.get("recipe", {})},
         )
-        if importlib.util.find_spec("soundfile"):
-            sheet = options.out / SHEETS / f"step-{trainer.step_number:07d}.html"
-            write_sheet(sheet, trainer.step_number, trainer.samples(valid), front_end.sample_rate)
+        show(options.out, trainer, valid)
 
     finished = run_loop(
         trainer,
@@ -177,8 +174,22 @@ def _run(options: Options, lists: Lists) -> int:
     )
     results = {"finished": finished, "steps": trainer.step_number, "seed": config.seed, **trainer.validate(valid)}
     run_folder.write_json("summary.json", results)
+    show(options.out, trainer, valid)
     print(options.out / MODEL)
     return 0
+
+
+def show(folder: Path, trainer: Trainer, valid: Corpus) -> None:
+    """Write held-out speech, its synthesis and the run's report; that they cannot be written does not end a run."""
+    try:
+        if importlib.util.find_spec("soundfile"):
+            pairs = {f"held-out-{index}": pair for index, pair in enumerate(trainer.samples(valid), start=1)}
+            for version, which in ((ORIGINAL, 0), (f"step-{trainer.step_number:07d}", 1)):
+                waves = {name: pair[which].numpy() for name, pair in pairs.items()}
+                write_samples(folder, version, waves, trainer.front_end.settings.sample_rate)
+        write_report(folder)
+    except OssicleError as error:
+        print(f"no report: {error}", file=sys.stderr)
 
 
 def build_configs(settings: dict[str, Any]) -> tuple[GeneratorConfig, MelSettings, TrainingConfig]:

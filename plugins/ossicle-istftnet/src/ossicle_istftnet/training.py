@@ -265,14 +265,13 @@ class Trainer:
         return figures
 
     @torch.no_grad()
-    def samples(self, corpus: Corpus, *, limit: int = 3) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        """Return original, synthesis and the mels of both, on the CPU, for the first held-out utterances."""
+    def samples(self, corpus: Corpus, *, limit: int = 3) -> list[tuple[Tensor, Tensor]]:
+        """Return original and synthesis, each (N,), on the CPU, for the first held-out utterances."""
         found = []
         for index in range(min(limit, len(corpus))):
             wave = corpus.utterance(index)[None].to(self.device)
-            mel = self.front_end(wave)
-            fake = self.average.module(mel)
-            found.append((wave[0].cpu(), fake[0].cpu(), mel[0].cpu(), self.front_end(fake)[0].cpu()))
+            fake = self.average.module(self.front_end(wave))
+            found.append((wave[0].cpu(), fake[0].cpu()))
         return found
 
     def shipped_state(self) -> dict[str, Tensor]:

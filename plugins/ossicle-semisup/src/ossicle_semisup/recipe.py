@@ -12,7 +12,8 @@ from ossicle.audio.classifier import load_classifier, save_classifier
 from ossicle.audio.log_mel import LogMel
 from ossicle.errors import OssicleError
 from ossicle.runs.folder import RunFolder
-from ossicle.runs.log import MetricsLog
+from ossicle.runs.log import METRICS, MetricsLog
+from ossicle.runs.report import write_report
 from ossicle.training.distributed import Ranks
 from ossicle.training.loop import STATE_FILE, LoopConfig, run_loop
 from ossicle.training.memory import keep_freed_memory
@@ -62,7 +63,7 @@ class _Run:
         state = self.folder.path / STATE_FILE
         if options.resume and state.exists():
             self.trainer.resume(state)
-        path = self.folder.path / "metrics.jsonl"
+        path = self.folder.path / METRICS
         self.log = MetricsLog(path, resume_step=self.trainer.step_number) if ranks.first else None
         self.first_network = next(iter(self.trainer.method.evaluated()))
         self.reported = options.settings["recipe"].get("model", "ema")
@@ -98,11 +99,18 @@ class _Run:
             self.say(f"warning: {warning}")
         if not first:
             return 0
-        if not done:
+        if done:
+            self._finish()
+        else:
             self.say(f"stopped at step {self.trainer.step_number} of {self.config.steps}; go on with --resume")
-            return 0
-        self._finish()
+        self._show()
         return 0
+
+    def _show(self) -> None:
+        try:
+            self.say(f"report: {write_report(self.folder.path)}")
+        except OssicleError as error:
+            self.say(f"no report: {error}")
 
     def _finish(self) -> None:
         summary = summarise(self.trainer, self.ready, self.options, self.folder)

@@ -1,0 +1,166 @@
+"""The report in a real browser: it plays, sorts, fits, and asks the network for nothing."""
+
+import shutil
+
+import pytest
+from report_sections import every_page
+
+from ossicle.runs.report import write_page
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (apt-get install chromium)")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        # Without its sandbox it starts as root too, as in containers; the only page it opens is ours.
+        found = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        )
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    return write_page(tmp_path_factory.mktemp("report") / "report.html", every_page(footer="made in a test"))
+
+
+@pytest.fixture
+def opened(browser, report):
+    """Open the report; at the end no complaint and no request but for the page itself may have come."""
+    complaints, requests = [], []
+
+    def open_(width, scheme="light"):
+        page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
+        page.goto(report.as_uri())
+        return page
+
+    yield open_
+    assert complaints == []
+    assert {url for url in requests if not url.startswith("data:")} == {report.as_uri()}
+
+
+def test_a_clip_plays_to_its_end(opened):
+    player = opened(1280).locator("audio").first
+    heard = player.evaluate(
+        """async (player) => {
+          player.muted = true;
+          const ended = new Promise((done) => player.addEventListener("ended", done));
+          await player.play();
+          await ended;
+          return [player.duration, player.currentTime, player.error];
+        }"""
+    )
+    assert heard == [pytest.approx(0.5, abs=0.01), pytest.approx(0.5, abs=0.01), None]
+
+
+def test_one_player_stops_another(opened):
+    states = opened(1280).evaluate(
+        """async () => {
+          const players = [...document.querySelectorAll("audio")];
+          for (const player of players) {
+            player.muted = player.loop = true;
+            await player.play();
+          }
+          return players.map((player) => player.paused);
+        }"""
+    )
+    assert states == [True, False]
+
+
+def test_a_table_sorts_by_number_both_ways_with_the_empty_last(opened):
+    page = opened(1280)
+    table = page.locator("#rows table")
+    values = lambda: table.locator("tbody td:nth-child(2)").all_inner_texts()  # noqa: E731
+    table.get_by_role("button", name="value").click()
+    assert values() == ["9.25", "10.50", "100.00", "–"]
+    assert table.locator("th").nth(1).get_attribute("aria-sort") == "ascending"
+    table.get_by_role("button", name="value").click()
+    assert values() == ["100.00", "10.50", "9.25", "–"]
+    table.get_by_role("button", name="name").click()
+    assert table.locator("tbody td:first-child").all_inner_texts()[-3:] == ["a", "b", "c"]
+
+
+def test_names_from_a_run_stay_text(opened):
+    page = opened(1280)
+    assert page.locator("script").count() == 1
+    assert '<script>alert("x")</script>' in page.locator("#rows td").nth(4).inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1280])
+def test_nothing_is_cut_and_nothing_overlaps(opened, width, scheme):
+    page = opened(width, scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # Whatever is wider than its place must be in a box that scrolls; text in a chart must be inside its picture.
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll("main *, header *")].filter((one) => {
+          if (one.closest(".scroll, pre") && !one.matches(".scroll, pre")) return false;
+          const box = one.getBoundingClientRect();
+          return box.width > 0 && (box.right > innerWidth + 0.5 || box.left < -0.5);
+        }).map((one) => one.outerHTML.slice(0, 120))"""
+    )
+    assert outside == []
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll("svg text")].filter((text) => {
+          const box = text.getBoundingClientRect(), around = text.ownerSVGElement.getBoundingClientRect();
+          return box.left < around.left - 1 || box.right > around.right + 1
+            || box.top < around.top - 1 || box.bottom > around.bottom + 1;
+        }).map((text) => text.textContent)"""
+    )
+    assert cut == []
+    overlapping = page.evaluate(
+        """() => {
+          const boxes = [...document.querySelectorAll("section, figure, header, footer")].map((one) => [one, one.getBoundingClientRect()]);
+          return boxes.flatMap(([a, x], at) => boxes.slice(at + 1)
+            .filter(([b, y]) => !a.contains(b) && !b.contains(a)
+              && Math.min(x.right, y.right) - Math.max(x.left, y.left) > 1
+              && Math.min(x.bottom, y.bottom) - Math.max(x.top, y.top) > 1)
+            .map(([b]) => `${a.tagName}#${a.id} and ${b.tagName}#${b.id}`));
+        }"""
+    )
+    assert overlapping == []
+    assert float(page.evaluate("getComputedStyle(document.body).fontSize").removesuffix("px")) >= 16
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_on_what_it_stands_on(opened, scheme):
+    """WCAG AA: 4.5 to 1, of every piece of text against the nearest background that is painted behind it."""
+    faint = opened(1280, scheme).evaluate(
+        """() => {
+          const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
+          const light = (c) => [0, 1, 2].map((i) => c[i] / 255)
+            .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+          const behind = (one) => {
+            for (let at = one; at; at = at.parentElement) {
+              const colour = parse(getComputedStyle(at).backgroundColor);
+              if (colour.length === 3 || colour[3] > 0) return colour;
+            }
+          };
+          const found = [];
+          for (const one of document.querySelectorAll("body *")) {
+            const own = [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+            if (!own || one.matches("script, title, desc") || !one.getClientRects().length) continue;
+            const style = getComputedStyle(one);
+            let back = behind(one);
+            const tile = one.matches("text.count") && one.parentElement.querySelector(".hit, .miss");
+            if (tile) {
+              const over = parse(getComputedStyle(tile).fill), share = Number(tile.getAttribute("fill-opacity"));
+              back = [0, 1, 2].map((i) => share * over[i] + (1 - share) * back[i]);
+            }
+            const ink = light(parse(one.ownerSVGElement ? style.fill : style.color)), paper = light(back);
+            const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+            if (ratio < 4.5) found.push(`${one.tagName}.${one.className} ${ratio.toFixed(2)}`);
+          }
+          return found;
+        }"""
+    )
+    assert faint == []
