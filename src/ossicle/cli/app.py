@@ -16,6 +16,7 @@ COMMANDS = {
     "vocode": ("ossicle.cli.vocode:vocode", "Turn sound or mel spectrograms into speech."),
     "mel": ("ossicle.cli.mel:mel", "Analyse sound into mel files that vocode takes."),
     "classify": ("ossicle.cli.classify:classify", "Name what is heard in sound files."),
+    "corrupt": ("ossicle.cli.corrupt:corrupt", "Make sound worse, as rooms, devices, codecs and noise do."),
     "compare": ("ossicle.cli.compare:compare", "Tell whether one run is better than another."),
     "data": ("ossicle.cli.data:app", "List data sets and check a copy of one."),
     "plugins": ("ossicle.cli.plugins:app", "List plugins and look into one."),
