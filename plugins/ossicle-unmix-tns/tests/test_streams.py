@@ -1,5 +1,6 @@
 """Streams: the authors' orders to the number, orders that end on anything, and where methods start anew."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -83,8 +84,7 @@ def test_batches_are_as_large_as_asked_but_for_the_last_of_a_pass():
 def test_single_starts_anew_with_each_domain_continual_once_mixed_once():
     resets = {
         setting: sum(
-            b.reset
-            for b in StreamProtocol(setting=setting, domains=DOMAINS, order="iid").batches(LABELS.tolist())
+            b.reset for b in StreamProtocol(setting=setting, domains=DOMAINS, order="iid").batches(LABELS.tolist())
         )
         for setting in ("single", "continual", "mixed")
     }
@@ -96,7 +96,7 @@ def test_gradual_goes_up_and_down_through_the_severities_of_each_corruption():
     domains = protocol.heard()
     assert len(domains) == 10
     way = [domains[number] for b in protocol.batches(LABELS.tolist()) for number in b.domains]
-    steps = [way[0], *(now for before, now in zip(way, way[1:], strict=False) if now != before)]
+    steps = [way[0], *(now for before, now in itertools.pairwise(way) if now != before)]
     assert [severity for name, severity in steps if name == "gain"] == [1, 2, 3, 4, 5, 4, 3, 2, 1]
     assert [b.reset for b in protocol.batches(LABELS.tolist())].count(True) == 2
 

@@ -46,7 +46,7 @@ class Preset:
 
 PRESETS: dict[str, Preset] = {
     "paper": Preset(),
-    "audio": Preset(alpha=0.05, horizon=1024.0, start="matched", gated=True),
+    "audio": Preset(alpha=0.05, horizon=640.0, temperature=0.1, start="matched", gated=True),
 }
 """`paper` is the published method to the digit. `audio` starts from the source's exact moments, and forgets in as many clips as an audio
 stream has, not in ten thousand."""
