@@ -28,6 +28,12 @@ def copied(model: Any) -> nn.Module:
             why="an adapter changes the layers of a torch.nn.Module",
             hint="give the network itself, before scripting or exporting",
         )
+    if any(isinstance(p, nn.UninitializedParameter) for p in model.parameters()):
+        raise ConfigError(
+            f"{type(model).__name__} has layers without a size yet",
+            why="lazy layers learn it from their first input",
+            hint="call the network once before it is adapted",
+        )
     try:
         with torch.inference_mode(False):
             return copy.deepcopy(model)

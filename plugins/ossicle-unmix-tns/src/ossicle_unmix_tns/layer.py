@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -142,16 +143,25 @@ class UnMixTNS(AdaptiveNorm):
         if self.horizon is None:
             step = self._active * self._rate_here / keep.sum().clamp_min(1)
         else:
-            counts = self.counts[:, None]
-            step = self._active / (counts + weight)
-            most = self.horizon / len(self.means)
-            self.counts.copy_(torch.where(self._active > 0, (counts + weight).clamp_max(most), counts)[:, 0])
+            step = self._active * self._share_of_counts(weight)
         # Kahan's sum: near 1000 a float32 has no digits left for a step of a thousandth of a deviation.
         move = step * towards + self.means_rest
         moved = self.means + move
         self.means_rest.copy_(move - (moved - self.means))
         self.means.copy_(moved)
         self.variances.add_(step * wider)
+
+    def _share_of_counts(self, weight: Tensor) -> Tensor:
+        """Return how far each component goes per unit of weight, (K, 1), and count what it has heard.
+
+        Heard so far counts as N instances, which grow with what is heard up to the most. What is left of the old after a weight w is then
+        N / (N + w) while N grows, and exp(-w / N) where it no longer does: the same however the weight is cut into batches.
+        """
+        counts, most = self.counts[:, None], self.horizon / len(self.means)  # type: ignore[operator]
+        growth = torch.minimum(weight, most - counts)
+        gone = -torch.expm1(-torch.log1p(growth / counts) - (weight - growth) / most)
+        self.counts.add_(self._active * growth[:, 0])
+        return gone / weight.clamp_min(torch.finfo(weight.dtype).tiny)
 
     @torch.no_grad()
     def assignments(self, x: Tensor) -> Tensor:
@@ -166,6 +176,11 @@ class UnMixTNS(AdaptiveNorm):
         return torch.full(
             (len(self.means),), self.prior / len(self.means), dtype=self.means.dtype, device=self.means.device
         )
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
+        super()._apply(fn, recurse)
+        self._rate_here.fill_(self._rate)  # float64 gets all its digits
+        return self
 
     def extra_repr(self) -> str:
         """Return what is shown between the brackets."""

@@ -50,10 +50,6 @@ class AdaptiveNorm(nn.Module):
                 why="it is no BatchNorm, or one that does more than normalise, which would be lost",
                 hint="use torch's BatchNorm and a separate module for the rest",
             )
-        if isinstance(bn.weight, nn.UninitializedParameter) or bn.num_features == 0:
-            raise ConfigError(
-                f"{type(bn).__name__} has no channels yet", hint="call the network once before it is adapted"
-            )
         if is_parametrized(bn):
             raise ConfigError(
                 f"{type(bn).__name__} is parametrized",
