@@ -29,6 +29,9 @@ from ossicle_unmix_tns.streams.protocol import CLEAN, StreamProtocol
 _FIRST_SEED = 2020
 """The authors' first seed of an order."""
 
+_OURS = ("component", "smallest_batch", "largest_batch", "seeded", "by_batch_size")
+"""Settings of a recipe's adapter that are not the component's."""
+
 _SETS = {"tested": TESTED, "held-out": HELD_OUT, "all": TYPES}
 
 
@@ -76,12 +79,14 @@ def parse(folder: Path, argv: Sequence[str] | None = None) -> Options:
     add("--adapters", help="names of the recipe's, separated by commas (default: all)")
     add("--streams", help="names of the recipe's, separated by commas (default: all)")
     add("--model", type=Path, help="a trained model folder, instead of training one for each seed")
-    add("--tune", action="store_true", help="the held-out corruptions, on clips and networks of their own")
+    add("--tune", action="store_true", help="try tuning.toml: held-out corruptions, clips and networks of their own")
     add("--resume", action="store_true", help="go on where the run folder ends")
     add("--threads", type=int, help="threads of torch (default: as torch finds them)")
     add("--smoke", action="store_true", help="take smoke.toml too: seconds, to see that everything works")
     add("--quiet", action="store_true")
     given = parser.parse_args(argv)
+    if given.tune:
+        settings = {**settings, **read_toml(folder / "tuning.toml")}
     if given.smoke:
         settings = _merge(settings, read_toml(folder / "smoke.toml"))
     for name, place in (("environment", given.noise), ("babble", given.speech)):
@@ -197,9 +202,13 @@ def protocol(options: Options, name: str, seed: int) -> StreamProtocol:
     return StreamProtocol(**stream, domains=domains, seed=_FIRST_SEED + seed)
 
 
+def _takes(chosen: Mapping[str, Any], batch_size: int) -> bool:
+    return chosen.get("smallest_batch", 1) <= batch_size <= chosen.get("largest_batch", batch_size)
+
+
 def adapter_settings(chosen: Mapping[str, Any], name: str, batch_size: int, seed: int) -> tuple[str, dict[str, Any]]:
     """Return the component that a recipe's adapter is, and what it is built with for a batch size and a seed."""
-    own = {k: v for k, v in chosen.items() if k not in ("component", "smallest_batch", "seeded", "by_batch_size")}
+    own = {key: value for key, value in chosen.items() if key not in _OURS}
     own |= chosen.get("by_batch_size", {}).get(str(batch_size), {})
     return chosen.get("component", name), own | ({"seed": seed} if chosen.get("seeded") else {})
 
@@ -217,7 +226,7 @@ def _run(options: Options) -> int:
     for name, seed in itertools.product(options.streams, options.seeds):
         waiting = [adapter for adapter in options.adapters if not table.has(seed, adapter, name)]
         stream = protocol(options, name, seed)
-        waiting = [a for a in waiting if stream.batch_size >= chosen[a].get("smallest_batch", 1)]
+        waiting = [a for a in waiting if _takes(chosen[a], stream.batch_size)]
         if not waiting:
             continue
         network, front_end = bench.classifier(seed)

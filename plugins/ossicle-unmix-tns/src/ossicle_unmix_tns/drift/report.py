@@ -5,69 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from ossicle.atomic import write_bytes
 from ossicle.runs.environment import PACKAGES, describe
 from ossicle.runs.folder import write_json
+from ossicle_unmix_tns.drift.claims import check_claims
 from ossicle_unmix_tns.drift.evaluate import DomainResult
 from ossicle_unmix_tns.drift.figures import draw_lines
-from ossicle_unmix_tns.streams.protocol import CLEAN, StreamProtocol
+from ossicle_unmix_tns.drift.rows import COLUMNS, Row, by_seed, corrupted, read_rows
+from ossicle_unmix_tns.streams.protocol import StreamProtocol
 
 RESULTS, SUMMARY, PROTOCOLS = "results.csv", "summary.csv", "protocols.json"
-_COLUMNS = (
-    "seed",
-    "stream",
-    "batch_size",
-    "adapter",
-    "corruption",
-    "severity",
-    "windows",
-    "error",
-    "over_stream",
-    "protocol",
-)
 _PLUGIN = "ossicle-unmix-tns"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One adapter's errors, in percent, on one domain of one stream of one seed."""
-
-    seed: int
-    stream: str
-    batch_size: int
-    adapter: str
-    corruption: str
-    severity: int
-    windows: int
-    error: float
-    over_stream: tuple[float, ...]
-    protocol: str
-
-    def cells(self) -> list[str]:
-        """Return what stands in the file."""
-        pieces = " ".join(f"{value:.2f}" for value in self.over_stream)
-        head = [self.seed, self.stream, self.batch_size, self.adapter, self.corruption, self.severity, self.windows]
-        return [*map(str, head), f"{self.error:.3f}", pieces, self.protocol]
-
-    @classmethod
-    def of(cls, cells: dict[str, str]) -> Row:
-        """Return the row that `cells` wrote."""
-        return cls(
-            int(cells["seed"]),
-            cells["stream"],
-            int(cells["batch_size"]),
-            cells["adapter"],
-            cells["corruption"],
-            int(cells["severity"]),
-            int(cells["windows"]),
-            float(cells["error"]),
-            tuple(float(value) for value in cells["over_stream"].split()),
-            cells["protocol"],
-        )
 
 
 class ResultTable:
@@ -95,19 +46,11 @@ class ResultTable:
             own = (r.corruption, r.severity, r.windows, r.error, r.over_stream, protocol.name)
             self.rows.append(Row(seed, stream, protocol.batch_size, adapter, *own))
         self._done.add((seed, adapter, stream))
-        write_table(self.folder / RESULTS, _COLUMNS, [row.cells() for row in self.rows])
+        write_table(self.folder / RESULTS, COLUMNS, [row.cells() for row in self.rows])
         file = self.folder / PROTOCOLS
         known = read_protocols(file)
         known[protocol.name] = protocol
         write_json(file, {name: known[name].to_dict() for name in sorted(known)})
-
-
-def read_rows(file: Path) -> list[Row]:
-    """Return a results file's rows; none where there is no file."""
-    if not file.exists():
-        return []
-    with file.open(newline="", encoding="utf-8") as text:
-        return [Row.of(cells) for cells in csv.DictReader(text)]
 
 
 def read_protocols(file: Path) -> dict[str, StreamProtocol]:
@@ -127,20 +70,8 @@ def write_table(file: Path, columns: Sequence[str], rows: Sequence[Sequence[str]
     write_bytes(file, text.getvalue().encode())
 
 
-def corrupted(row: Row) -> bool:
-    """Return whether a row is of a corruption."""
-    return (row.corruption, row.severity) != CLEAN
-
-
-def by_seed(rows: Sequence[Row], *, adapter: str, stream: str, choose: Callable[[Row], bool]) -> list[float]:
-    """Return an adapter's mean error over the rows chosen of a stream, one value a seed."""
-    own = [row for row in rows if row.adapter == adapter and row.stream == stream and choose(row)]
-    seeds = sorted({row.seed for row in own})
-    return [statistics.fmean(row.error for row in own if row.seed == seed) for seed in seeds]
-
-
 def write_report(folder: Path, table: ResultTable) -> None:
-    """Write ``summary.csv``, ``environment.json`` and the figures of what is there."""
+    """Write ``summary.csv``, ``claims.json``, ``environment.json`` and the figures of what is there."""
     rows = table.rows
     streams, adapters = _in_order(row.stream for row in rows), _in_order(row.adapter for row in rows)
     lines = []
@@ -160,6 +91,7 @@ def write_report(folder: Path, table: ResultTable) -> None:
             lines.append([stream, str(size), adapter, str(len(found)), *cells])
     columns = ("stream", "batch_size", "adapter", "seeds", "clean_error", "corrupted_error", "spread_over_seeds")
     write_table(folder / SUMMARY, columns, lines)
+    write_json(folder / "claims.json", check_claims(rows))
     write_json(folder / "environment.json", describe((*PACKAGES, _PLUGIN)))
     protocols = read_protocols(folder / PROTOCOLS)
     _figure_over_stream(folder, rows, streams, adapters)

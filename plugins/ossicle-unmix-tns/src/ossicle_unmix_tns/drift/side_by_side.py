@@ -33,7 +33,7 @@ class SideBySide:
     """
 
     def __init__(self, adapted: nn.Module, count: int) -> None:
-        self._weights = dict(adapted.named_parameters())
+        self._weights: dict[str, Tensor] = dict(adapted.named_parameters())
         self._state = {name: b.expand(count, *b.shape).clone() for name, b in adapted.named_buffers()}
 
         def one(state: dict[str, Tensor], x: Tensor) -> Tensor:
