@@ -57,7 +57,8 @@ class InPlace(Level):
     """Converts the model that it is given."""
 
     def adapt(self, model):
-        return Following(model.train())
+        model.norm1.running_mean.add_(1.0)
+        return Following(model)
 
 
 class Keeping(Level):

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ossicle.errors import ConfigError
+from ossicle_unmix_tns import fast
 from ossicle_unmix_tns.components import Start, draw_noise, spread
-from ossicle_unmix_tns.mixture import Variance, assign, collapse, pull
+from ossicle_unmix_tns.mixture import Variance, add_exactly, assign, collapse, forget, pull
 from ossicle_unmix_tns.norm import AdaptiveNorm
 from ossicle_unmix_tns.statistics import Statistics, check_shape, measure, working_dtype
 
@@ -66,7 +67,6 @@ class UnMixTNS(AdaptiveNorm):
     _initial_means: Tensor
     _initial_variances: Tensor
     _noise: Tensor
-    _rate_here: Tensor
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class UnMixTNS(AdaptiveNorm):
         if horizon is not None:
             self.register_buffer("counts", self._first_counts())
         self._rate = float(self.momentum if rate is None else rate)
-        self.register_buffer("_rate_here", torch.full_like(self._active, self._rate), persistent=False)
+        self._pace[1] = self._rate
 
     @property
     def rate(self) -> float | None:
@@ -110,7 +110,7 @@ class UnMixTNS(AdaptiveNorm):
     def rate(self, value: float) -> None:
         check_settings(len(self.means), self.alpha, float(value), None, None, self.temperature, self.variance_form)
         self._rate, self.horizon = float(value), None
-        self._rate_here.fill_(self._rate)
+        self._pace[1] = self._rate
 
     def initial_state(self) -> Iterator[tuple[str, Tensor]]:
         """Yield components as first drawn."""
@@ -125,6 +125,10 @@ class UnMixTNS(AdaptiveNorm):
         yield "means_rest", torch.zeros_like(self.means)
         if self.horizon is not None:
             yield "counts", self._first_counts()
+
+    def _normalise(self, x: Tensor) -> Tensor:
+        steps = fast.steps_for(x) if fast.suits(self, x) else None
+        return super()._normalise(x) if steps is None else fast.forward(self, x, steps)
 
     def _moments(self, statistics: Statistics, keep: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
         if len(shape) == 2:
@@ -141,27 +145,21 @@ class UnMixTNS(AdaptiveNorm):
     @torch.no_grad()
     def _learn(self, towards: Tensor, wider: Tensor, weight: Tensor, keep: Tensor) -> None:
         if self.horizon is None:
-            step = self._active * self._rate_here / keep.sum().clamp_min(1)
+            step = self._pace[1] / keep.sum().clamp_min(1)
         else:
-            step = self._active * self._share_of_counts(weight)
-        # Kahan's sum: near 1000 a float32 has no digits left for a step of a thousandth of a deviation.
-        move = step * towards + self.means_rest
-        moved = self.means + move
-        self.means_rest.copy_(move - (moved - self.means))
-        self.means.copy_(moved)
+            step, growth = forget(self.counts[:, None], weight, self.most)
+            self.counts.add_(self._active * growth[:, 0])
+        step = step * self._active
+        means, rest = add_exactly(self.means, self.means_rest, step * towards)
+        self.means.copy_(means)
+        self.means_rest.copy_(rest)
         self.variances.add_(step * wider)
 
-    def _share_of_counts(self, weight: Tensor) -> Tensor:
-        """Return how far each component goes per unit of weight, (K, 1), and count what it has heard.
-
-        Heard so far counts as N instances, which grow with what is heard up to the most. What is left of the old after a weight w is then
-        N / (N + w) while N grows, and exp(-w / N) where it no longer does: the same however the weight is cut into batches.
-        """
-        counts, most = self.counts[:, None], self.horizon / len(self.means)  # type: ignore[operator]
-        growth = torch.minimum(weight, most - counts)
-        gone = -torch.expm1(-torch.log1p(growth / counts) - (weight - growth) / most)
-        self.counts.add_(self._active * growth[:, 0])
-        return gone / weight.clamp_min(torch.finfo(weight.dtype).tiny)
+    @property
+    def most(self) -> float:
+        """How many instances a component counts for at most, where a horizon rules."""
+        assert self.horizon is not None
+        return self.horizon / len(self.means)
 
     @torch.no_grad()
     def assignments(self, x: Tensor) -> Tensor:
@@ -179,7 +177,7 @@ class UnMixTNS(AdaptiveNorm):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
         super()._apply(fn, recurse)
-        self._rate_here.fill_(self._rate)  # float64 gets all its digits
+        self._pace[1] = self._rate  # float64 gets all its digits
         return self
 
     def extra_repr(self) -> str:

@@ -104,3 +104,28 @@ def pull(
     above, variance = torch.where(rows, statistics.above(origin), 0), torch.where(rows, statistics.variance, 0)
     weight = share.sum(dim=0)[:, None]
     return share.t() @ above - weight * apart, share.t() @ variance - weight * spreads, weight
+
+
+def add_exactly(means: Tensor, rest: Tensor, move: Tensor) -> tuple[Tensor, Tensor]:
+    """Return means + rest + move as a sum and what the sum has lost (Kahan): near 1000 a float32 has no digits for small steps."""
+    move = move + rest
+    moved = means + move
+    return moved, move - (moved - means)
+
+
+def forget(counts: Tensor, weight: Tensor, most: float) -> tuple[Tensor, Tensor]:
+    """Return how far each component goes per unit of weight, and by how much what it counts for grows, both (K, 1).
+
+    Heard so far counts as N instances, which grow with what is heard up to the most. What is left of the old after a weight w is then
+    N / (N + w) while N grows, and exp(-w / N) where it no longer does: the same however the weight is cut into batches.
+
+    Parameters
+    ----------
+    counts, weight
+        N and w, (K, 1).
+    most
+        What N grows to.
+    """
+    growth = torch.minimum(weight, most - counts)
+    gone = -torch.expm1(-torch.log1p(growth / counts) - (weight - growth) / most)
+    return gone / weight.clamp_min(torch.finfo(weight.dtype).tiny), growth

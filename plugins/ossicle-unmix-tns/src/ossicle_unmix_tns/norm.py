@@ -40,7 +40,7 @@ class AdaptiveNorm(nn.Module):
     source_mean: Tensor
     source_variance: Tensor
     source_seen: Tensor
-    _active: Tensor
+    _pace: Tensor
 
     def __init__(self, bn: _BatchNorm) -> None:
         super().__init__()
@@ -71,7 +71,8 @@ class AdaptiveNorm(nn.Module):
         self.register_buffer("source_variance", variance.detach().to(**like, copy=True))
         if not self.tracked:
             self.register_buffer("source_seen", torch.zeros((), dtype=torch.bool, device=like["device"]))
-        self.register_buffer("_active", torch.ones((), **like), persistent=False)
+        # On the device, so that recorded CUDA graphs follow: 1 or, frozen, 0; and a rate, where there is one.
+        self.register_buffer("_pace", torch.ones(2, **like), persistent=False)
         shell = _own_tables(copy.copy(bn))
         shell._parameters = dict.fromkeys(bn._parameters)
         shell._buffers = {n: b if n == "num_batches_tracked" else None for n, b in bn._buffers.items()}
@@ -115,7 +116,11 @@ class AdaptiveNorm(nn.Module):
     @torch.no_grad()
     def freeze(self, frozen: bool = True) -> None:
         """Stop the state from changing, or let it go on. A number on the device: recorded CUDA graphs follow it."""
-        self._active.fill_(0.0 if frozen else 1.0)
+        self._pace[0] = 0.0 if frozen else 1.0
+
+    @property
+    def _active(self) -> Tensor:
+        return self._pace[0]
 
     @property
     def frozen(self) -> bool:

@@ -41,7 +41,12 @@ _CORRUPTIONS: tuple[tuple[str, str, str], ...] = (
     ("dropout", "corruptions.gaps:Dropout", "a gap of 5 to 40 % of the clip"),
 )
 
-_KERNELS: tuple[tuple[str, str, str], ...] = ()
+_KERNELS: tuple[tuple[str, str, str], ...] = (
+    ("unmix-statistics", "kernels:StatisticsKernel", "mean and variance of every instance"),
+    ("unmix-moments", "kernels:MomentsKernel", "shares of the components, and what to normalise by"),
+    ("unmix-normalize", "kernels:NormalizeKernel", "normalisation and optional ReLU"),
+    ("unmix-update", "kernels:UpdateKernel", "the components' step"),
+)
 
 
 @hookimpl
