@@ -37,8 +37,8 @@ def vocode(
         str, Parameter(help="local: processes here; ray: a Ray cluster (RAY_ADDRESS), or a local one.")
     ] = "local",
     mono: Annotated[bool, Parameter(negative="", help="Mix channels down; else each is vocoded by itself.")] = False,
-    format: Annotated[str | None, Parameter(help="wav, flac, ogg or mp3 (default: by -o's suffix, else wav).")] = None,
-    subtype: Annotated[str | None, Parameter(help="PCM_16, PCM_24, FLOAT, ... (default: the format's).")] = None,
+    format: options.SoundFormat = None,
+    subtype: options.Subtype = None,
     seed: options.Seed = 0,
     force: options.Force = False,
     json: options.Json = False,

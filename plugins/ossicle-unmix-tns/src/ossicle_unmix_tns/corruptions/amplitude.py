@@ -39,7 +39,7 @@ class Clipping(Corruption):
         for row in out:
             heard = row.abs()[row != 0].sort().values
             if len(heard):
-                # kthvalue of all samples: torch.quantile refuses more than 2**24.
+                # Sorted by hand: torch.quantile refuses more than 2**24 samples.
                 limit = heard[int((len(heard) - 1) * (1 - self.setting(severity) / 100))]
                 row.copy_(row.clamp(-limit, limit) * (heard[-1] / limit))
         return out
