@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from ossicle.kernels import pick
+from ossicle.testing import parametrize_checks
+from ossicle_unmix_tns.kernels import LayerKernel
 
 KERNELS = ["StatisticsKernel", "MomentsKernel", "NormalizeKernel", "UpdateKernel"]
 
@@ -42,10 +44,10 @@ for settings in ({{"rate": 0.1}}, {{"horizon": 60.0, "prior": 20.0, "variance": 
         x = x.contiguous(memory_format=torch.channels_last) if step == 2 else x
         plain.freeze(step == 3), quick.freeze(step == 3)
         plain.gate(plain, (x,)), quick.gate(quick, (x,))
-        wanted, found = plain(x), fast.forward(quick, x, steps)
+        wanted, found = plain(x), fast.forward_by(quick, x, steps)
         torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0, equal_nan=True)
         assert found.stride() == x.stride()
-        positive = fast.forward(copy.deepcopy(quick), x, steps, relu=True)
+        positive = fast.forward_by(copy.deepcopy(quick), x, steps, relu=True)
         assert bool((positive[0] >= 0).all())
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(quick.state_dict()[name], value, atol=1e-5, rtol=0)
@@ -70,7 +72,12 @@ def test_the_kernels_equal_their_references():
     assert all(row[2] == "passed" for row in outcomes), [row for row in outcomes if row[2] != "passed"]
 
 
-def test_the_fast_path_is_the_layer():
+@parametrize_checks("kernel", LayerKernel)
+def test_the_cpu_kernel_conforms(check):
+    check()
+
+
+def test_the_path_on_cuda_is_the_layer():
     pytest.importorskip("triton")
     assert interpreted(COMPARE.format()) == "alike\n"
 

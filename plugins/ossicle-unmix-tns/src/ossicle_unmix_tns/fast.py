@@ -1,9 +1,13 @@
-"""The layer on CUDA, where no gradient is asked for: four launches, nothing that waits for the host, state written in place."""
+"""The layer where no gradient is asked for: on CUDA in four launches, on a CPU in one call; state is written in place.
+
+On CUDA nothing waits for the host and nothing is bound anew, so that it can be recorded as a graph.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -23,22 +27,74 @@ class Steps(NamedTuple):
     update: Callable[..., Any]
 
 
-def steps_for(x: Tensor) -> Steps | None:
-    """Return the accelerated operations, or None where `ossicle.kernels` chooses a reference for one of them."""
-    kind, dtype = x.device.type, str(x.dtype).removeprefix("torch.")
-    found = [pick(f"unmix-{name}", device=kind, dtype=dtype) for name in Steps._fields]
-    return Steps(*found) if all(step.__name__ == "accelerated" for step in found) else None
+LARGEST = 1 << 20
+"""Elements up to which one thread is as good as all of them."""
 
 
-def suits(layer: UnMixTNS, x: Tensor) -> bool:
-    """Tell whether the fast path computes what is asked: CUDA, float32 state, source statistics known, no gradient, no compiler."""
-    if x.device.type != "cuda" or torch.compiler.is_compiling() or x.dim() == 2 or not x.numel():
-        return False
-    asked = torch.is_grad_enabled() and (x.requires_grad or any(p.requires_grad for p in layer.parameters()))
-    return layer.tracked and not asked and layer.means.dtype == torch.float32 and x.dtype != torch.float64
+def forward(layer: UnMixTNS, x: Tensor) -> Tensor | None:
+    """Return x normalised, and learn from it, by whatever is fastest here; None where plain torch is, or must be.
+
+    Plain torch it must be for gradients, float64, compilers, and source statistics that are not known yet.
+    """
+    device = x.device.type
+    if torch.compiler.is_compiling() or x.dim() == 2 or not x.numel() or not layer.tracked:
+        return None
+    if torch.is_grad_enabled() and (
+        x.requires_grad or any(p is not None and p.requires_grad for p in (layer.weight, layer.bias))
+    ):
+        return None
+    if x.dtype == torch.float64 or layer.means.dtype != torch.float32:
+        return None
+    if device == "cuda":
+        steps = [pick(f"unmix-{name}", device=device, dtype=_name(x)) for name in Steps._fields]
+        return forward_by(layer, x, Steps(*steps)) if all(s.__name__ == "accelerated" for s in steps) else None
+    if device == "cpu" and (x.numel() <= LARGEST or torch.get_num_threads() == 1):
+        chosen = pick("unmix-layer", device=device, dtype=_name(x))
+        return _by_numba(layer, x) if chosen.__name__ == "accelerated" else None
+    return None
 
 
-def forward(layer: UnMixTNS, x: Tensor, steps: Steps, *, relu: bool = False) -> Tensor:
+def _name(x: Tensor) -> str:
+    return str(x.dtype).removeprefix("torch.")
+
+
+_VIEWS: WeakKeyDictionary[UnMixTNS, tuple[list[int], tuple[Any, ...]]] = WeakKeyDictionary()
+"""Arrays over each layer's memory, for as long as it stays where it is: making them anew takes as long as a small layer."""
+
+
+def _by_numba(layer: UnMixTNS, x: Tensor) -> Tensor | None:
+    from ossicle_unmix_tns import kernels_numba
+
+    counts = None if layer.horizon is None else layer.counts
+    tensors = (layer.means, layer.means_rest, layer.variances, counts, layer.weight, layer.bias)
+    places = [0 if t is None else t.data_ptr() for t in tensors]
+    cached = _VIEWS.get(layer)
+    if cached is None or cached[0] != places:
+        if any(t is not None and (t.dtype != torch.float32 or not t.is_contiguous()) for t in tensors):
+            return None
+        # The arrays keep the memory alive, so that no other tensor can come to lie there.
+        cached = places, kernels_numba.views(*tensors, channels=layer.channels)
+        _VIEWS[layer] = cached
+    y = kernels_numba.run(
+        x.flatten(2),
+        _gate(layer, x),
+        cached[1],
+        not layer.frozen,
+        layer._rate,
+        1.0 if layer.horizon is None else layer.most,
+        layer.temperature,
+        layer.eps,
+        layer.variance_form == "total",
+    )
+    return y.view(x.shape)
+
+
+def _gate(layer: UnMixTNS, x: Tensor) -> Tensor | None:
+    rows = None if layer.gate is None else layer.gate.rows
+    return rows if rows is not None and len(rows) == len(x) else None
+
+
+def forward_by(layer: UnMixTNS, x: Tensor, steps: Steps, *, relu: bool = False) -> Tensor:
     """Return x (B, C, ...) normalised, and learn from it.
 
     Parameters
@@ -52,8 +108,6 @@ def forward(layer: UnMixTNS, x: Tensor, steps: Steps, *, relu: bool = False) -> 
     total = layer.variance_form == "total"
     packed = steps.moments(found, *state, layer.weight, layer.bias, layer.temperature, layer.eps, total)
     y = steps.normalize(flat, found, packed, relu)
-    gate = None if layer.gate is None else layer.gate.rows
-    gate = gate if gate is not None and len(gate) == len(x) else None
     counts, most = (None, 1.0) if layer.horizon is None else (layer.counts, layer.most)
-    steps.update(found, packed, gate, *state, counts, layer._pace, most, True)
+    steps.update(found, packed, _gate(layer, x), *state, counts, layer._pace, most, True)
     return y.unflatten(2, x.shape[2:])

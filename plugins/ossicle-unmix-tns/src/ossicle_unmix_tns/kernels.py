@@ -103,6 +103,31 @@ def update(
     return torch.cat([*add_exactly(means, rest, step * towards), variances + step * wider, count], dim=1)
 
 
+def layer(
+    x: Tensor,
+    gate: Tensor | None,
+    means: Tensor,
+    rest: Tensor,
+    variances: Tensor,
+    counts: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    active: bool,
+    rate: float,
+    most: float,
+    temperature: float,
+    eps: float,
+    total: bool,
+) -> Tensor:
+    """Return all four steps' results in one flat tensor: the output (B, C, L), then means, rest and variances (K, C), and counts (K)."""
+    found = statistics(x)
+    packed = moments(found, means, rest, variances, weight, bias, temperature, eps, total)
+    pace = torch.tensor([float(active), rate])
+    after = update(found, packed, gate, means, rest, variances, counts, pace, most)
+    parts = (normalize(x, found, packed), *after[:, :-1].split(means.shape[1], dim=1), after[:, -1])
+    return torch.cat([part.flatten() for part in parts])
+
+
 # --- the components
 
 
@@ -217,5 +242,48 @@ class UpdateKernel(_UnMixKernel):
         yield "all shut out", (seen, packed, gate & False, *state, torch.full((4,), 3.0), pace, 5.0)
         yield "frozen", (seen, packed, None, *state, torch.full((4,), 3.0), torch.tensor([0.0, 0.1]), 5.0)
         yield "empty batch", (_seen(0, 6), moments(_seen(0, 6), *state), None, *state, None, pace)
+        means, rest, variances = (s[:, ::2] for s in _state(4, 12))
+        packed = moments(seen, means, rest, variances)
+        yield "not contiguous", (seen, packed, None, means, rest, variances, None, pace)
+
+
+class LayerKernel:
+    """The whole layer in one call, for one thread of a CPU. See `layer`; the state given is not changed here."""
+
+    op = "unmix-layer"
+    tolerance = 2e-5
+
+    def reference(self, *arguments: Any) -> Tensor:
+        """Compute in plain torch."""
+        return layer(*arguments)
+
+    def accelerated(self, x: Tensor, gate: Tensor | None, *rest: Any) -> Tensor:
+        """Compute by numba, on copies of the state."""
+        from ossicle_unmix_tns import kernels_numba
+
+        state = [None if s is None else s.clone(memory_format=torch.contiguous_format) for s in rest[:4]]
+        y = kernels_numba.run(x, gate, kernels_numba.views(*state, *rest[4:6], channels=x.shape[1]), *rest[6:])
+        state[3] = torch.zeros(len(rest[0])) if state[3] is None else state[3]
+        return torch.cat([part.flatten() for part in (y, *state) if part is not None])
+
+    def supports(self, device: str, dtype: str) -> bool:
+        """Tell whether the kernel runs: on CPUs in float32, where numba is installed (librosa brings it)."""
+        return device == "cpu" and dtype == "float32" and importlib.util.find_spec("numba") is not None
+
+    def samples(self) -> Iterable[tuple[str, tuple[Any, ...]]]:
+        """Yield inputs and components of many sizes, by rate and by horizon, frozen, gated, without affine."""
+        by_rate, by_horizon = (True, 0.1, 1.0, 0.07, 1e-5, False), (True, 0.0, 5.0, 0.5, 1e-3, True)
+        for batch, channels, length, components in ((4, 8, 30, 16), (1, 1, 1, 1), (3, 33, 65, 2), (2, 5, 9000, 20)):
+            affine = (_draw(channels, seed=5), _draw(channels, seed=6))
+            x, state = _draw(batch, channels, length), _state(components, channels)
+            label = f"{batch} x {channels} x {length}, {components} components"
+            yield label, (x, None, *state, None, *affine, *by_rate)
+            yield f"{label}, horizon", (x, None, *state, torch.full((components,), 3.0), *affine, *by_horizon)
+        x, state, gate = _draw(5, 6, 16), _state(4, 6), torch.tensor([True, False, True, False, True])
+        yield "gated, no affine", (x, gate, *state, None, None, None, *by_rate)
+        yield "no scale", (x, None, *state, None, None, _draw(6), *by_rate)
+        yield "frozen", (x, None, *state, torch.full((4,), 3.0), None, None, False, *by_horizon[1:])
+        yield "mean 1000", (x + 1000, None, *_state(4, 6, 1000.0), None, None, None, *by_rate)
+        yield "empty batch", (x[:0], None, *state, None, None, None, *by_rate)
         strided = tuple(s[:, ::2] for s in _state(4, 12))
-        yield "not contiguous", (seen, moments(seen, *strided), None, *strided, None, pace)
+        yield "not contiguous", (_draw(2, 6, 64)[:, :, ::2], None, *strided, None, None, None, *by_rate)

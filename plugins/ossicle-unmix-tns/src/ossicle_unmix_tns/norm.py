@@ -57,6 +57,7 @@ class AdaptiveNorm(nn.Module):
                 hint="torch.nn.utils.parametrize.remove_parametrizations makes them plain",
             )
         self.gate: Gate | None = None
+        self.frozen = False
         self.eps, self.channels = bn.eps, bn.num_features
         self.momentum = DEFAULT_MOMENTUM if bn.momentum is None else bn.momentum
         self.weight, self.bias = bn.weight, bn.bias
@@ -117,15 +118,11 @@ class AdaptiveNorm(nn.Module):
     def freeze(self, frozen: bool = True) -> None:
         """Stop the state from changing, or let it go on. A number on the device: recorded CUDA graphs follow it."""
         self._pace[0] = 0.0 if frozen else 1.0
+        self.frozen = frozen
 
     @property
     def _active(self) -> Tensor:
         return self._pace[0]
-
-    @property
-    def frozen(self) -> bool:
-        """Whether the state stays as it is."""
-        return not bool(self._active)
 
     @torch.no_grad()
     def _meet(self, statistics: Statistics, keep: Tensor) -> None:

@@ -46,6 +46,7 @@ _KERNELS: tuple[tuple[str, str, str], ...] = (
     ("unmix-moments", "kernels:MomentsKernel", "shares of the components, and what to normalise by"),
     ("unmix-normalize", "kernels:NormalizeKernel", "normalisation and optional ReLU"),
     ("unmix-update", "kernels:UpdateKernel", "the components' step"),
+    ("unmix-layer", "kernels:LayerKernel", "the whole layer, for one thread of a CPU"),
 )
 
 
