@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.overrides import TorchFunctionMode
+
+from ossicle.kernels import VARIABLE
 
 
 class _NoOut(TorchFunctionMode):
@@ -16,6 +21,19 @@ class _NoOut(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = {key: value for key, value in (kwargs or {}).items() if key != "out"}
         return func(*args, **kwargs)
+
+
+@contextmanager
+def _plain_torch() -> Iterator[None]:
+    """Forbid fast paths inside: they reach for memory that a batch of copies has not."""
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = "reference"
+    try:
+        yield
+    finally:
+        os.environ.pop(VARIABLE)
+        if before is not None:
+            os.environ[VARIABLE] = before
 
 
 class SideBySide:
@@ -44,5 +62,5 @@ class SideBySide:
     @torch.no_grad()
     def __call__(self, x: Tensor) -> Tensor:
         """Return logits (D, B, K) of (D, B, ...), and adapt each copy to its own."""
-        with _NoOut():
+        with _plain_torch(), _NoOut():
             return self._all(self._state, x)
