@@ -46,16 +46,21 @@ def forward(layer: UnMixTNS, x: Tensor) -> Tensor | None:
     if x.dtype == torch.float64 or layer.means.dtype != torch.float32:
         return None
     if device == "cuda":
-        steps = [pick(f"unmix-{name}", device=device, dtype=_name(x)) for name in Steps._fields]
-        return forward_by(layer, x, Steps(*steps)) if all(s.__name__ == "accelerated" for s in steps) else None
+        steps = [_accelerated(f"unmix-{name}", x) for name in Steps._fields]
+        return forward_by(layer, x, Steps(*steps)) if all(steps) else None  # type: ignore[arg-type]
     if device == "cpu" and (x.numel() <= LARGEST or torch.get_num_threads() == 1):
-        chosen = pick("unmix-layer", device=device, dtype=_name(x))
-        return _by_numba(layer, x) if chosen.__name__ == "accelerated" else None
+        return _by_numba(layer, x) if _accelerated("unmix-layer", x) else None
     return None
 
 
-def _name(x: Tensor) -> str:
-    return str(x.dtype).removeprefix("torch.")
+def _accelerated(op: str, x: Tensor) -> Callable[..., Tensor] | None:
+    """Return the twin that `ossicle.kernels` chooses for an operation; None where it chooses plain torch, or knows no twin."""
+    chosen = pick(op, device=x.device.type, dtype=str(x.dtype).removeprefix("torch."), fallback=_plain)
+    return None if chosen is _plain else chosen
+
+
+def _plain(*arguments: Any) -> Tensor:
+    raise AssertionError("never called: it stands for the layer in plain torch")
 
 
 _VIEWS: WeakKeyDictionary[UnMixTNS, tuple[list[int], tuple[Any, ...]]] = WeakKeyDictionary()

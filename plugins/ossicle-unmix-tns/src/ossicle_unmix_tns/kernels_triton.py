@@ -147,6 +147,14 @@ def _normalize(
 
 
 @triton.jit
+def _rows(packed_ptr, gate_ptr, b, batch, width, column, GATE: tl.constexpr):
+    keep = tl.load(packed_ptr + b * width + width - 1, mask=b < batch, other=0.0)
+    if GATE:
+        keep *= tl.load(gate_ptr + b, mask=b < batch, other=0).to(tl.float32)
+    return keep, tl.load(packed_ptr + b * width + column, mask=b < batch, other=0.0)
+
+
+@triton.jit
 def _update(
     found_ptr,
     packed_ptr,
@@ -177,10 +185,7 @@ def _update(
     number = tl.zeros((ROWS,), tl.float32)
     for start in range(0, batch, ROWS):
         b = start + r
-        keep = tl.load(packed_ptr + b * width + width - 1, mask=b < batch, other=0.0)
-        if GATE:
-            keep *= tl.load(gate_ptr + b, mask=b < batch, other=0).to(tl.float32)
-        share = tl.load(packed_ptr + b * width + 2 * channels + k, mask=b < batch, other=0.0)
+        keep, share = _rows(packed_ptr, gate_ptr, b, batch, width, 2 * channels + k, GATE)
         weight += tl.where(keep > 0, share, 0.0)
         number += keep
     heard = tl.sum(weight, 0)
@@ -205,10 +210,7 @@ def _update(
         wider = tl.zeros((BLOCK,), tl.float32)
         for start in range(0, batch, ROWS):
             b = start + r
-            keep = tl.load(packed_ptr + b * width + width - 1, mask=b < batch, other=0.0)
-            if GATE:
-                keep *= tl.load(gate_ptr + b, mask=b < batch, other=0).to(tl.float32)
-            share = tl.load(packed_ptr + b * width + 2 * channels + k, mask=b < batch, other=0.0)
+            keep, share = _rows(packed_ptr, gate_ptr, b, batch, width, 2 * channels + k, GATE)
             both = (keep > 0)[:, None] & inside[None, :]
             where = b[:, None] * channels + c[None, :]
             centre = tl.load(found_ptr + where, mask=both, other=0.0)
