@@ -24,6 +24,7 @@ import torch  # noqa: E402
 
 import ossicle_istftnet.plugin  # noqa: E402
 import ossicle_semisup.plugin  # noqa: E402
+import ossicle_unmix_tns.plugin  # noqa: E402
 from ossicle import kernels  # noqa: E402
 from ossicle.audio.corpus import Corpus, read_corpus  # noqa: E402
 from ossicle.audio.mel import MelSettings  # noqa: E402
@@ -44,14 +45,25 @@ from ossicle_istftnet.vocoder import ISTFTNetVocoder  # noqa: E402
 from ossicle_semisup.kernels.guess import GuessKernel  # noqa: E402
 from ossicle_semisup.kernels.loss import LossKernel  # noqa: E402
 from ossicle_semisup.kernels.mixup import MixupKernel  # noqa: E402
+from ossicle_unmix_tns import UnMixTNS, fast  # noqa: E402
+from ossicle_unmix_tns import kernels as unmix  # noqa: E402
+from ossicle_unmix_tns.norm import AdaptiveNorm  # noqa: E402
 
-PLUGINS = {"ossicle-istftnet": ossicle_istftnet.plugin, "ossicle-semisup": ossicle_semisup.plugin}
+PLUGINS = {
+    "ossicle-istftnet": ossicle_istftnet.plugin,
+    "ossicle-semisup": ossicle_semisup.plugin,
+    "ossicle-unmix-tns": ossicle_unmix_tns.plugin,
+}
 KERNELS: dict[str, Callable[[], Any]] = {
     "istft-head": ISTFTHeadKernel,
     "residual-epilogue": ResidualEpilogueKernel,
     "ssl-guess": GuessKernel,
     "mixup-gather": MixupKernel,
     "ssl-loss": LossKernel,
+    "unmix-statistics": unmix.StatisticsKernel,
+    "unmix-moments": unmix.MomentsKernel,
+    "unmix-normalize": unmix.NormalizeKernel,
+    "unmix-update": unmix.UpdateKernel,
 }
 """Named here and not found by entry points: nothing is installed on the machine this runs on."""
 
@@ -128,12 +140,34 @@ def _large_losses(smoke: bool) -> list[tuple[str, tuple[Any, ...]]]:
     return rows
 
 
+def _large_unmix(step: str) -> Callable[[bool], list[tuple[str, tuple[Any, ...]]]]:
+    def arguments(smoke: bool) -> list[tuple[str, tuple[Any, ...]]]:
+        rows = []
+        for b, c, length, k in (
+            [(2, 8, 16, 4)] if smoke else [(1, 128, 1024, 16), (64, 128, 1024, 16), (64, 512, 64, 128)]
+        ):
+            x, state = torch.randn(b, c, length), (torch.randn(k, c), torch.zeros(k, c), torch.ones(k, c))
+            found = unmix.statistics(x)
+            packed = unmix.moments(found, *state, torch.ones(c), torch.zeros(c))
+            given: dict[str, tuple[Any, ...]] = {
+                "statistics": (x,),
+                "moments": (found, *state, torch.ones(c), torch.zeros(c)),
+                "normalize": (x, found, packed),
+                "update": (found, packed, None, *state, None, torch.tensor([1.0, 0.1])),
+            }
+            rows.append((f"batch {b}, {c} channels, {length} positions, {k} components", given[step]))
+        return rows
+
+    return arguments
+
+
 LARGE: dict[str, Callable[[bool], list[tuple[str, tuple[Any, ...]]]]] = {
     "istft-head": _large_heads,
     "residual-epilogue": _large_epilogues,
     "ssl-guess": _large_guesses,
     "mixup-gather": _large_mixups,
     "ssl-loss": _large_losses,
+    **{f"unmix-{step}": _large_unmix(step) for step in ("statistics", "moments", "normalize", "update")},
 }
 """Arguments of each kernel at the sizes of real use, beside the samples of its own."""
 
@@ -163,6 +197,28 @@ def vocoder_timing(given: argparse.Namespace) -> dict[str, Any]:
                     "plans": {key: voice.precision.describe() for key, voice in voices.items()},
                 }
             )
+    return {"rows": rows}
+
+
+def unmix_timing(given: argparse.Namespace) -> dict[str, Any]:
+    """Time the UnMix-TNS layer beside BatchNorm2d in evaluation: plain torch, four launches, and those as a CUDA graph."""
+    rows = []
+    for batch in (2,) if given.smoke else (1, 8, 64):
+        channels, side = (8, 4) if given.smoke else (128, 32)
+        bn = torch.nn.BatchNorm2d(channels).eval().requires_grad_(False).to(given.device)
+        layer, plain = (UnMixTNS.from_batch_norm(bn) for _ in range(2))
+        x = torch.randn(batch, channels, side, side, device=given.device)
+        calls = {"batch norm": _bind(bn, [x]), "plain torch": _bind(AdaptiveNorm._normalise, [plain, x])}
+        if given.device.startswith("cuda"):
+            # Entry points are not there on this machine, so the twins are named.
+            from ossicle_istftnet.cuda.graphs import record_cuda_graph
+            from ossicle_unmix_tns import kernels_triton as twin
+
+            steps = fast.Steps(twin.statistics, twin.moments, twin.normalize, twin.update)
+            calls["four launches"] = _bind(fast.forward_by, [layer, x, steps])
+            calls["graph"] = record_cuda_graph(calls["four launches"])
+            calls["batch norm, graph"] = record_cuda_graph(calls["batch norm"])
+        rows.append({"batch": batch, "shape": list(x.shape), "median_s": _medians(calls, given)})
     return {"rows": rows}
 
 
@@ -210,6 +266,7 @@ JOBS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "kernel-timing": kernel_timing,
     "vocoder-timing": vocoder_timing,
     "ssl-steps": ssl_jobs.ssl_steps,
+    "unmix-timing": unmix_timing,
     "train-vocoder": train_vocoder,
     "esc10-table": ssl_jobs.esc10_table,
 }

@@ -34,7 +34,7 @@ KINDS = (
 
 hookimpl = pluggy.HookimplMarker("ossicle")
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._+-]*")
 _RECIPE = re.compile(r"[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
@@ -55,7 +55,8 @@ class Component:
     kind
         One of `KINDS`.
     name
-        Lower case letters, digits, ``.``, ``_`` and ``-``; unique within the distribution and kind.
+        Lower case letters, digits, ``.``, ``_``, ``-``, and ``+`` between the names of a combination; unique within the
+        distribution and kind.
     target
         ``"package.module:Attribute"``, imported on first use; calling it with a configuration builds the component.
     summary

@@ -255,3 +255,49 @@ class Dataset(Protocol):
         `fold` is the one to test, where there are folds, and None where there are none.
         """
         ...
+
+
+@runtime_checkable
+class Adapter(Protocol):
+    """Keeps a trained classifier right while what it hears drifts, without labels.
+
+    `adapt` gives a copy of a network that adapts whenever it is called; all its state is in the copy's ``state_dict()``, so
+    that a stream can be saved, resumed and go on with the same labels.
+    `changes_weights` says whether trained weights move, and not normalization statistics alone.
+    """
+
+    changes_weights: bool
+
+    def adapt(self, model: Any) -> Any:
+        """Return a converted copy: a torch module, (B, ...) to logits (B, K), that adapts in train and eval mode alike.
+
+        The model given stays as it is.
+        """
+        ...
+
+    def restore(self, model: Any) -> Any:
+        """Return a plain copy of what `adapt` gave: the network as it was before."""
+        ...
+
+    def reset(self, model: Any) -> None:
+        """Put what `adapt` gave back into the state it had right after, to the bit."""
+        ...
+
+    def freeze(self, model: Any, frozen: bool = True) -> None:
+        """Stop what `adapt` gave from changing its state, or let it go on; it gives logits either way."""
+        ...
+
+
+@runtime_checkable
+class Corruption(Protocol):
+    """Worsens clips as the world does, in five severities, the same way for the same clip every time."""
+
+    domain: Literal["waveform"]
+
+    def __call__(self, wave: torch.Tensor, *, sample_rate: int, severity: int, keys: Sequence[str]) -> torch.Tensor:
+        """Return clips (B, N), float32, worse than those given, of the same shape.
+
+        `severity` is 1 to 5. `keys` has a name for each clip: what is drawn depends on a clip's key, the type and the severity,
+        and on nothing else in the batch. Nothing is clipped, unless clipping is what the corruption is.
+        """
+        ...

@@ -16,6 +16,7 @@ COMMANDS = {
     "vocode": ("ossicle.cli.vocode:vocode", "Turn sound or mel spectrograms into speech."),
     "mel": ("ossicle.cli.mel:mel", "Analyse sound into mel files that vocode takes."),
     "classify": ("ossicle.cli.classify:classify", "Name what is heard in sound files."),
+    "corrupt": ("ossicle.cli.corrupt:corrupt", "Make sound worse, as rooms, devices, codecs and noise do."),
     "compare": ("ossicle.cli.compare:compare", "Tell whether one run is better than another."),
     "report": ("ossicle.cli.report:report", "Show a run, or several side by side, on a page."),
     "data": ("ossicle.cli.data:app", "List data sets and check a copy of one."),

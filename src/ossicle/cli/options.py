@@ -32,6 +32,10 @@ Dtype = Annotated[
         help="fp32 (exact), bf16, fp16 or int8, each measured against fp32; auto: the fastest that is native here.",
     ),
 ]
+SoundFormat = Annotated[
+    str | None, Parameter(name="--format", help="wav, flac, ogg or mp3 (default: by -o's suffix, else wav).")
+]
+Subtype = Annotated[str | None, Parameter(name="--subtype", help="PCM_16, PCM_24, FLOAT, ... (default: the format's).")]
 Seed = Annotated[int, Parameter(name="--seed", help="Seed of everything random.")]
 
 _DTYPES = ("auto", "fp32", "bf16", "fp16", "int8")

@@ -11,6 +11,8 @@ from ossicle.cli.console import STDIO, emit_bytes
 from ossicle.cli.inputs import Input
 from ossicle.errors import InputError, UsageError
 
+SOUND_FORMATS = ("wav", "flac", "ogg", "mp3")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -83,3 +85,24 @@ def plan(inputs: Sequence[Input], output: str, *, suffix: str, searched: bool) -
             raise UsageError(f"{job.output} is an input too", why="it would be overwritten", hint="name another output")
         owners[place] = job
     return jobs
+
+
+def sound_format(format: str | None, output: str) -> str:
+    """Return the format in which sound is written: as asked for, else by the suffix of the output, else WAV.
+
+    Raises
+    ------
+    UsageError
+        If it is none that can be written.
+    """
+    named = "" if output.endswith("/") else Path(output).suffix.lower().lstrip(".")
+    chosen = (format or (named if named in SOUND_FORMATS else SOUND_FORMATS[0])).lower()
+    if chosen not in SOUND_FORMATS:
+        raise UsageError(f"cannot write {chosen!r}", hint=f"use --format {', '.join(SOUND_FORMATS)}")
+    if format is None and named and named not in SOUND_FORMATS and not Path(output).is_dir():
+        raise UsageError(
+            f"cannot write {output}",
+            why=f"the suffix .{named} stands for no format",
+            hint=f"use .{', .'.join(SOUND_FORMATS)}, or end the name of a folder with /",
+        )
+    return chosen

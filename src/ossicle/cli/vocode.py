@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,10 +10,8 @@ from ossicle.cli import options
 from ossicle.cli.batch import run_batch
 from ossicle.cli.console import say
 from ossicle.cli.inputs import expand, is_search
-from ossicle.cli.outputs import plan
+from ossicle.cli.outputs import plan, sound_format
 from ossicle.errors import UsageError
-
-_FORMATS = ("wav", "flac", "ogg", "mp3")
 
 
 def vocode(
@@ -40,8 +37,8 @@ def vocode(
         str, Parameter(help="local: processes here; ray: a Ray cluster (RAY_ADDRESS), or a local one.")
     ] = "local",
     mono: Annotated[bool, Parameter(negative="", help="Mix channels down; else each is vocoded by itself.")] = False,
-    format: Annotated[str | None, Parameter(help="wav, flac, ogg or mp3 (default: by -o's suffix, else wav).")] = None,
-    subtype: Annotated[str | None, Parameter(help="PCM_16, PCM_24, FLOAT, ... (default: the format's).")] = None,
+    format: options.SoundFormat = None,
+    subtype: options.Subtype = None,
     seed: options.Seed = 0,
     force: options.Force = False,
     json: options.Json = False,
@@ -76,7 +73,7 @@ def vocode(
         raise UsageError(f"no engine is called {engine!r}", hint="use local or ray")
     if engine == "ray" and any(source.path is None for source in found):
         raise UsageError("standard input cannot go to a cluster", hint="name files, or use --engine local")
-    chosen = "raw" if raw else _format(format, output)
+    chosen = "raw" if raw else sound_format(format, output)
     jobs = plan(found, output, suffix=f".{chosen}", searched=is_search(inputs))
     place = options.resolve_device(device)
     if workers is None:
@@ -114,17 +111,3 @@ def vocode(
         workers=workers,
         engine=engine,
     )
-
-
-def _format(format: str | None, output: str) -> str:
-    named = "" if output.endswith("/") else Path(output).suffix.lower().lstrip(".")
-    chosen = (format or (named if named in _FORMATS else _FORMATS[0])).lower()
-    if chosen not in _FORMATS:
-        raise UsageError(f"cannot write {chosen!r}", hint=f"use --format {', '.join(_FORMATS)}")
-    if format is None and named and named not in _FORMATS and not Path(output).is_dir():
-        raise UsageError(
-            f"cannot write {output}",
-            why=f"the suffix .{named} stands for no format",
-            hint=f"use .{', .'.join(_FORMATS)}, or end the name of a folder with /",
-        )
-    return chosen

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Literal
 
 from ossicle.errors import UnknownNameError
-from ossicle.testing import dataset, kernel, learning, vocoder
+from ossicle.testing import adapter, corruption, dataset, kernel, learning, vocoder
 from ossicle.testing.common import common_checks
 from ossicle.testing.subject import ConformanceCheck, Skipped, Subject
 
@@ -21,6 +21,8 @@ _KINDS = {
     "augmentation": (learning.exercise_augmentation, learning.AUGMENTATION_CHECKS),
     "mixer": (learning.exercise_mixer, learning.MIXER_CHECKS),
     "dataset": (dataset.exercise_dataset, dataset.CHECKS),
+    "adapter": (adapter.exercise_adapter, adapter.CHECKS),
+    "corruption": (corruption.exercise_corruption, corruption.CHECKS),
 }
 
 
@@ -90,6 +92,8 @@ _TELLTALES = {
     "ssl-method": "views",
     "augmentation": "domain",
     "dataset": "clips",
+    "adapter": "changes_weights",
+    "corruption": "domain",
 }
 
 
