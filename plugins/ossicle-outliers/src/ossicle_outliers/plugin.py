@@ -1,0 +1,23 @@
+"""The entry point: records only, so that listing plugins costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ossicle.plugin import Component, hookimpl
+
+_DETECTORS = (
+    ("autoencoder", "autoencoder:AutoencoderDetector", "reconstruction error against mean-shifted rows (AE, PAE, APRE)"),
+    ("mod", "distances:MODDetector", "how far a row moves under mean shift"),
+    ("knn", "distances:KNNDetector", "distance to the k-th nearest row"),
+    ("pyod", "pyod_detector:PyODDetector", "any detector of PyOD by its name"),
+)
+
+
+@hookimpl
+def ossicle_components() -> Iterator[Component]:
+    """Yield the detectors."""
+    for name, target, summary in _DETECTORS:
+        yield Component(
+            "outlier-detector", name, f"ossicle_outliers.{target}", summary, default=name == "autoencoder"
+        )
