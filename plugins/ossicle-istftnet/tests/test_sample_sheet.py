@@ -7,7 +7,8 @@ import re
 import soundfile
 import torch
 
-from ossicle_istftnet.sample_sheet import spectrogram_png, write_sheet
+from ossicle.audio.picture import spectrogram_png
+from ossicle_istftnet.sample_sheet import write_sheet
 
 
 def test_a_sheet_holds_both_sounds_and_both_pictures(tmp_path):
@@ -21,6 +22,6 @@ def test_a_sheet_holds_both_sounds_and_both_pictures(tmp_path):
 
 
 def test_a_picture_is_a_png_of_the_mels_size():
-    data = spectrogram_png(torch.zeros(80, 33).numpy())
+    data = spectrogram_png(torch.zeros(80, 33).numpy(), darkest=-11.5, brightest=2.0)
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     assert (int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")) == (33, 80)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import struct
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
 from ossicle.atomic import write_bytes
@@ -27,10 +24,11 @@ def write_sheet(
         Original and synthesis, each (N,) in [-1, 1], and the natural-log mels (M, T) of both.
     """
     from ossicle.audio.files import encode
+    from ossicle.audio.picture import spectrogram_png
 
     def cell(wave: Tensor, mel: Tensor) -> str:
         sound = base64.b64encode(encode(wave.numpy(), sample_rate, format="FLAC")[0]).decode()
-        picture = base64.b64encode(spectrogram_png(mel.numpy())).decode()
+        picture = base64.b64encode(spectrogram_png(mel.numpy(), darkest=_DARKEST, brightest=_BRIGHTEST)).decode()
         return (
             f'<td><img alt="mel spectrogram" src="data:image/png;base64,{picture}"><br>'
             f'<audio controls preload="none" src="data:audio/flac;base64,{sound}"></audio></td>'
@@ -45,17 +43,3 @@ table {{ width: 100% }} audio {{ width: 100% }} td {{ width: 50% }}</style>
 </table></html>
 """
     write_bytes(path, page.encode())
-
-
-def spectrogram_png(mel: np.ndarray) -> bytes:
-    """Return a grey picture of natural-log mels (M, T), low frequencies at the bottom."""
-    grey = np.clip((mel - _DARKEST) / (_BRIGHTEST - _DARKEST) * 255, 0, 255).astype(np.uint8)[::-1]
-    height, width = grey.shape
-    # Every line of a PNG begins with the number of its filter; 0 is none.
-    lines = np.concatenate([np.zeros((height, 1), np.uint8), grey], axis=1).tobytes()
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
