@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ossicle.audio.filterbank import Scale, mel_filter_bank
+from ossicle.audio.filterbank import mel_filter_bank
 from ossicle.errors import AudioError, ConfigError
 
 _FLOOR = 1e-10
@@ -77,18 +77,12 @@ class LogMelSettings:
 
 
 class LogMel(nn.Module):
-    """Clips (B, n_samples) in [-1, 1] to log-mels in dB (B, M, T), float32.
-
-    Parameters
-    ----------
-    scale, area_norm
-        Of the filters (see `mel_filter_bank`); a classifier's are HTK's without norm.
-    """
+    """Clips (B, n_samples) in [-1, 1] to log-mels in dB (B, M, T), float32."""
 
     window: Tensor
     bank: Tensor
 
-    def __init__(self, settings: LogMelSettings, *, scale: Scale = "htk", area_norm: bool = False) -> None:
+    def __init__(self, settings: LogMelSettings) -> None:
         super().__init__()
         self.settings = s = settings
         bank = mel_filter_bank(
@@ -97,8 +91,8 @@ class LogMel(nn.Module):
             n_mels=s.n_mels,
             fmin=0.0,
             fmax=s.sample_rate / 2,
-            scale=scale,
-            area_norm=area_norm,
+            scale="htk",
+            area_norm=False,
         )
         self.register_buffer("window", torch.hann_window(s.n_fft), persistent=False)
         self.register_buffer("bank", torch.from_numpy(bank).float().T.contiguous(), persistent=False)
@@ -115,24 +109,15 @@ class LogMel(nn.Module):
         s = self.settings
         if wave.dim() != 2 or wave.shape[1] != s.n_samples:
             raise AudioError(f"clips have shape {tuple(wave.shape)}", why=f"the front end takes (B, {s.n_samples})")
-        return self.decibels(wave)
-
-    @torch.no_grad()
-    def decibels(self, wave: Tensor) -> Tensor:
-        """Return log-mels in dB (B, M, N // hop_length + 1) of sounds (B, N) of any length, N above n_fft // 2."""
-        s = self.settings
-        bins, frames = s.n_fft // 2 + 1, wave.shape[1] // s.hop_length + 1
-        out = wave.new_empty(len(wave), s.n_mels, frames)
-        here = _SPECTRUM_VALUES if wave.device.type == "cpu" else max(1, out.numel()) * bins
-        clips_at_once, frames_at_once = max(1, here // (frames * bins)), max(1, here // bins)
-        for clips, targets in zip(wave.split(clips_at_once), out.split(clips_at_once), strict=True):
-            padded = nn.functional.pad(clips[:, None], (s.n_fft // 2, s.n_fft // 2), mode="reflect")[:, 0]
-            pieces = padded.unfold(1, s.n_fft, s.hop_length).split(frames_at_once, dim=1)
-            for piece, target in zip(pieces, targets.split(frames_at_once, dim=2), strict=True):
-                spectrum = torch.fft.rfft(piece * self.window)
-                power = spectrum.real.square() + spectrum.imag.square()
-                decibels = 10 * torch.log10((power @ self.bank).clamp(min=_FLOOR))
-                target.copy_(decibels.transpose(1, 2))
+        out = wave.new_empty(len(wave), s.n_mels, s.frames)
+        per_clip = s.frames * (s.n_fft // 2 + 1)
+        at_once = max(1, _SPECTRUM_VALUES // per_clip) if wave.device.type == "cpu" else max(len(wave), 1)
+        for part, target in zip(wave.split(at_once), out.split(at_once), strict=True):
+            padded = nn.functional.pad(part[:, None], (s.n_fft // 2, s.n_fft // 2), mode="reflect")[:, 0]
+            spectrum = torch.fft.rfft(padded.unfold(1, s.n_fft, s.hop_length) * self.window)
+            power = spectrum.real.square() + spectrum.imag.square()
+            decibels = 10 * torch.log10((power @ self.bank).clamp(min=_FLOOR))
+            target.copy_(decibels.transpose(1, 2))
         return out
 
     def standardize(self, decibels: Tensor) -> Tensor:
