@@ -1,8 +1,7 @@
 """Mean shift: every row moves to the mean of its k nearest rows, itself among them, again and again.
 
-Chen, Wang, Hu et al., "MSS-PAE: Saving Autoencoder-based Outlier Detection from Unexpected Reconstruction"
-(arXiv 2304.00709; Pattern Recognition 163, 2025), after Yang, Rahardja and Fränti, "Mean-shift outlier detection and
-filtering" (Pattern Recognition 115, 2021).
+"MSS-PAE: Saving Autoencoder-based Outlier Detection from Unexpected Reconstruction" (arXiv 2304.00709; Pattern
+Recognition 163, 2025), after Yang, Rahardja and Fränti, "Mean-shift outlier detection and filtering" (2021).
 """
 
 from __future__ import annotations
@@ -90,7 +89,9 @@ def check(n: int, k: int) -> None:
     """Raise `SettingError` unless k neighbours can be chosen among n rows."""
     if not 1 <= k <= n:
         raise SettingError(
-            f"k is {k}, and n is {n}", why="a row moves to the mean of k of n rows, itself among them", hint="use 1 to n"
+            f"k is {k}, and n is {n}",
+            why="a row moves to the mean of k of n rows, itself among them",
+            hint="use 1 to n",
         )
 
 

@@ -82,7 +82,9 @@ def search(
     if asked.shape[1] != rows.shape[1]:
         raise TableError(f"queries have {asked.shape[1]} columns", why=f"the base has {rows.shape[1]}")
     if not 1 <= k <= len(rows):
-        raise SettingError(f"k is {k}, and n is {len(rows)}", why="k neighbours are chosen among n rows", hint="use 1 to n")
+        raise SettingError(
+            f"k is {k}, and n is {len(rows)}", why="k neighbours are chosen among n rows", hint="use 1 to n"
+        )
     found = find(rows, asked, k - own, own=own, engine=engine, probes=probes, guess=guess)
     squared, indices = found[0], found[1]
     if own:
@@ -186,7 +188,9 @@ def _again(base: Tensor, queries: Tensor, k: int, own: Tensor | None, wanted: in
         tied = (~space.certain(norms, squared[block][:, -1], values.amax(1))).nonzero()[:, 0]
         if len(tied):
             left = queries[block][tied]
-            squared[tied + start], rows[tied + start] = direct.nearest(base, left, k, None if mine is None else mine[tied])
+            squared[tied + start], rows[tied + start] = direct.nearest(
+                base, left, k, None if mine is None else mine[tied]
+            )
     return squared, rows
 
 

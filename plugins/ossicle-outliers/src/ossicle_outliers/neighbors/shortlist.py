@@ -41,7 +41,9 @@ def compiler_installed() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
-def by_heaps(queries: Tensor, base: Tensor, norms: Tensor, m: int, bound: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def by_heaps(
+    queries: Tensor, base: Tensor, norms: Tensor, m: int, bound: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Return what `by_tiles` returns, by compiled heaps beside torch's matrix products, on a CPU.
 
     `bound` (q,) are values that are known to exceed all that is needed: where fewer than m lie below it, the rest
