@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ossicle.plugin import Component, hookimpl
+from ossicle.plugin import Command, Component, hookimpl
 
 _DETECTORS = (
-    ("autoencoder", "autoencoder:AutoencoderDetector", "reconstruction error against mean-shifted rows (AE, PAE, APRE)"),
+    (
+        "autoencoder",
+        "autoencoder:AutoencoderDetector",
+        "reconstruction error against mean-shifted rows (AE, PAE, APRE)",
+    ),
     ("mod", "distances:MODDetector", "how far a row moves under mean shift"),
     ("knn", "distances:KNNDetector", "distance to the k-th nearest row"),
     ("pyod", "pyod_detector:PyODDetector", "any detector of PyOD by its name"),
@@ -18,6 +22,10 @@ _DETECTORS = (
 def ossicle_components() -> Iterator[Component]:
     """Yield the detectors."""
     for name, target, summary in _DETECTORS:
-        yield Component(
-            "outlier-detector", name, f"ossicle_outliers.{target}", summary, default=name == "autoencoder"
-        )
+        yield Component("outlier-detector", name, f"ossicle_outliers.{target}", summary, default=name == "autoencoder")
+
+
+@hookimpl
+def ossicle_commands() -> Iterator[Command]:
+    """Yield `ossicle outliers`."""
+    yield Command("outliers", "ossicle_outliers.commands.app:app", "Find clips or rows that do not belong.")

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ossicle.audio.classifier import Classifier, load_classifier
 from ossicle.audio.files import decode, read
-from ossicle.audio.log_mel import LogMel, fit_length
 from ossicle.audio.resample import resample_array
-from ossicle.errors import ConfigError, InputError
+from ossicle.errors import ConfigError
+from ossicle_outliers.sound.front_end import check_wave
 from ossicle_outliers.sound.settings import SoundSettings
 
 _WINDOWS_AT_ONCE = 32
@@ -37,13 +37,13 @@ class FrameStatistics:
 
     def __init__(self, settings: SoundSettings) -> None:
         self.sample_rate = settings.sample_rate
-        self._front_end = LogMel(settings.log_mel())
+        self._front_end = settings.log_mel()
         bands = range(settings.n_mels)
         self.columns = (*(f"mean of band {m}" for m in bands), *(f"deviation of band {m}" for m in bands))
 
     def __call__(self, wave: Tensor) -> Tensor:
         """Return one row of a sound (N,)."""
-        mel = _log_mel(self._front_end, wave)
+        mel = self._front_end(wave)
         return torch.cat([mel.mean(dim=1), mel.std(dim=1, correction=0)])[None]
 
 
@@ -57,12 +57,12 @@ class FrameRuns:
     def __init__(self, settings: SoundSettings) -> None:
         self.sample_rate = settings.sample_rate
         self._context = settings.context
-        self._front_end = LogMel(settings.log_mel(), scale="slaney", area_norm=True)
+        self._front_end = settings.log_mel(scale="slaney", area_norm=True)
         self.columns = tuple(f"frame {t} band {m}" for t in range(settings.context) for m in range(settings.n_mels))
 
     def __call__(self, wave: Tensor) -> Tensor:
         """Return the rows of a sound (N,)."""
-        mel = _log_mel(self._front_end, wave)
+        mel = self._front_end(wave)
         if (short := self._context - mel.shape[1]) > 0:
             mel = torch.cat([mel, mel[:, -1:].expand(-1, short)], dim=1)
         return mel.unfold(1, self._context, 1).permute(1, 2, 0).flatten(1)
@@ -79,7 +79,7 @@ class Embedding:
     @torch.no_grad()
     def __call__(self, wave: Tensor) -> Tensor:
         """Return one row of a sound (N,)."""
-        _check(wave)
+        check_wave(wave)
         front_end, network = self._classifier.front_end, self._classifier.network
         total = torch.zeros(len(self.columns), dtype=torch.float64)
         windows = self._classifier.windows(wave)
@@ -121,15 +121,3 @@ def load_wave(source: Path | bytes, sample_rate: int) -> Tensor:
     """
     clip = (decode(source) if isinstance(source, bytes) else read(source)).mono()
     return torch.from_numpy(resample_array(clip.samples, clip.sample_rate, sample_rate)[0])
-
-
-def _check(wave: Tensor) -> None:
-    if wave.dim() != 1 or not len(wave):
-        raise InputError(f"a sound has shape {tuple(wave.shape)}", why="it must be (N,), one sample at least")
-    if not bool(torch.isfinite(wave).all()):
-        raise InputError("a sound holds values that are not numbers")
-
-
-def _log_mel(front_end: LogMel, wave: Tensor) -> Tensor:
-    _check(wave)
-    return front_end.decibels(fit_length(wave.float()[None], max(len(wave), front_end.settings.n_fft)))[0]

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ossicle.audio.log_mel import LogMelSettings
 from ossicle.errors import ConfigError
+from ossicle_outliers.sound.front_end import SoundLogMel
 
 VECTORS = ("statistics", "frames", "embedding")
 AGGREGATES = ("mean", "max", "top")
 _HIGHEST_RATE = 16_000
+_LARGEST = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,20 +46,23 @@ class SoundSettings:
         for name, known in (("vectors", VECTORS), ("aggregate", AGGREGATES)):
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}", hint=f"use {', '.join(known)}")
-        if not isinstance(self.context, int) or self.context < 1:
-            raise ConfigError(f"context is {self.context!r}", why="it must be a whole number of at least 1")
+        for name in ("sample_rate", "n_fft", "hop_length", "n_mels", "context"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not 0 < value <= _LARGEST:
+                raise ConfigError(f"{name} is {value!r}", why=f"it must be a whole number from 1 to {_LARGEST}")
+        if self.n_fft % 2:
+            raise ConfigError(f"n_fft is {self.n_fft}", why="it must be even")
         if not 0 < self.top_share <= 1:
             raise ConfigError(f"top_share is {self.top_share}", why="it must lie above 0 and not above 1")
-        self.log_mel()  # refuses what is wrong with the others
 
-    def log_mel(self) -> LogMelSettings:
-        """Return the front end's settings; sounds shorter than one FFT are padded to it."""
-        return LogMelSettings(
+    def log_mel(self, **filters: Any) -> SoundLogMel:
+        """Return the front end; `filters` are the scale and norm of its filters."""
+        return SoundLogMel(
             sample_rate=self.sample_rate,
             n_fft=self.n_fft,
             hop_length=self.hop_length,
             n_mels=self.n_mels,
-            n_samples=self.n_fft,
+            **filters,
         )
 
     def to_dict(self) -> dict[str, Any]:
