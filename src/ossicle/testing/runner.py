@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Literal
 
 from ossicle.errors import UnknownNameError
-from ossicle.testing import dataset, kernel, learning, vocoder
+from ossicle.testing import dataset, kernel, learning, outliers, vocoder
 from ossicle.testing.common import common_checks
 from ossicle.testing.subject import ConformanceCheck, Skipped, Subject
 
@@ -21,6 +21,7 @@ _KINDS = {
     "augmentation": (learning.exercise_augmentation, learning.AUGMENTATION_CHECKS),
     "mixer": (learning.exercise_mixer, learning.MIXER_CHECKS),
     "dataset": (dataset.exercise_dataset, dataset.CHECKS),
+    "outlier-detector": (outliers.exercise_detector, outliers.CHECKS),
 }
 
 
@@ -90,6 +91,7 @@ _TELLTALES = {
     "ssl-method": "views",
     "augmentation": "domain",
     "dataset": "clips",
+    "outlier-detector": "decision_function",
 }
 
 

@@ -17,12 +17,19 @@ _DETECTORS = (
     ("pyod", "pyod_detector:PyODDetector", "any detector of PyOD by its name"),
 )
 
+_KERNELS = (
+    ("neighbor-shortlist", "shortlist:NeighborShortlistKernel", "distances and a running top-k in one pass"),
+    ("reconstruction-score", "score:ReconstructionScoreKernel", "bias of up to four targets and uncertainty in one pass"),
+)
+
 
 @hookimpl
 def ossicle_components() -> Iterator[Component]:
-    """Yield the detectors."""
+    """Yield the detectors and the kernels."""
     for name, target, summary in _DETECTORS:
         yield Component("outlier-detector", name, f"ossicle_outliers.{target}", summary, default=name == "autoencoder")
+    for name, target, summary in _KERNELS:
+        yield Component("kernel", name, f"ossicle_outliers.kernels.{target}", summary)
 
 
 @hookimpl

@@ -68,11 +68,22 @@ def shortlist(engine: str, space: Space, m: int, probes: int | None) -> Shortlis
         return _faiss(_flat(space), m)
     if engine == "approximate":
         return _faiss(_inverted_lists(space, probes), m)
-    found: Callable[..., Any] = by_tiles
-    if m <= _LARGEST_FUSED:
+    if space.rows.device.type == "cuda" and m <= _LARGEST_FUSED:
         dtype = str(space.rows.dtype).removeprefix("torch.")
-        found = pick("neighbor-shortlist", device=space.rows.device.type, dtype=dtype, fallback=by_tiles)
-    return lambda queries, bound: found(queries, space.rows, space.norms, m)
+        return _fused(pick("neighbor-shortlist", device="cuda", dtype=dtype, fallback=_no_kernel), space, m)
+    return lambda queries, bound: by_tiles(queries, space.rows, space.norms, m)
+
+
+def _no_kernel(queries: Tensor, base: Tensor, norms: Tensor, m: int) -> Tensor:
+    return torch.stack([part.double() for part in by_tiles(queries, base, norms, m)])
+
+
+def _fused(kernel: Callable[..., Any], space: Space, m: int) -> Shortlist:
+    def find(queries: Tensor, bound: Tensor | None) -> tuple[Tensor, Tensor]:
+        values, rows = kernel(queries, space.rows, space.norms, m)
+        return values, rows.long()
+
+    return find
 
 
 def _flat(space: Space) -> Any:
