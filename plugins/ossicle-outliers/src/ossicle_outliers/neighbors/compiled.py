@@ -61,17 +61,13 @@ def scan_tile(products, norms, first, values, indices):  # type: ignore[no-untyp
 
 
 @njit(nogil=True, cache=True)
-def _pairwise_sum(x, y, start, count):  # type: ignore[no-untyped-def]
-    """Sum squared differences in numpy's order of additions, so that every path breaks near ties alike."""
+def _block_sum(x, y, start, count):  # type: ignore[no-untyped-def]
+    """Sum squared differences of a stretch of 128 at most, eight lanes at once."""
     if count < 8:
         total = 0.0
         for j in range(start, start + count):
             total += (x[j] - y[j]) * (x[j] - y[j])
         return total
-    if count > 128:
-        half = count // 2
-        half -= half % 8
-        return _pairwise_sum(x, y, start, half) + _pairwise_sum(x, y, start + half, count - half)
     parts = np.empty(8)
     for lane in range(8):
         parts[lane] = (x[start + lane] - y[start + lane]) ** 2
@@ -87,8 +83,79 @@ def _pairwise_sum(x, y, start, count):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def _leaf(x, y, start, count):  # type: ignore[no-untyped-def]
+    """Sum up to 128 squared differences as numpy does: eight interleaved sums, then the rest."""
+    end = start + count
+    if count < 8:
+        total = 0.0
+        for j in range(start, end):
+            total += (x[j] - y[j]) * (x[j] - y[j])
+        return total
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    e, f, g, h = 0.0, 0.0, 0.0, 0.0
+    whole = start + count - count % 8
+    for j in range(start, whole, 8):
+        a += (x[j] - y[j]) * (x[j] - y[j])
+        b += (x[j + 1] - y[j + 1]) * (x[j + 1] - y[j + 1])
+        c += (x[j + 2] - y[j + 2]) * (x[j + 2] - y[j + 2])
+        d += (x[j + 3] - y[j + 3]) * (x[j + 3] - y[j + 3])
+        e += (x[j + 4] - y[j + 4]) * (x[j + 4] - y[j + 4])
+        f += (x[j + 5] - y[j + 5]) * (x[j + 5] - y[j + 5])
+        g += (x[j + 6] - y[j + 6]) * (x[j + 6] - y[j + 6])
+        h += (x[j + 7] - y[j + 7]) * (x[j + 7] - y[j + 7])
+    total = ((a + b) + (c + d)) + ((e + f) + (g + h))
+    for j in range(whole, end):
+        total += (x[j] - y[j]) * (x[j] - y[j])
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _halved_sum(x, y, places):  # type: ignore[no-untyped-def]
+    """Sum more than 128 squared differences as numpy does: halves, and halves of halves, left before right.
+
+    `places` (64, 3) is room for the halves that wait: where one starts, its length, and whether its left is summed.
+    numba keeps no function in its cache that calls itself, so they wait in a list and not in calls.
+    """
+    waiting = np.zeros(64)
+    depth, found = 0, 0.0
+    places[0, 0], places[0, 1], places[0, 2] = 0, len(x), 0
+    while depth >= 0:
+        start, count, left_done = places[depth, 0], places[depth, 1], places[depth, 2]
+        half = count // 2
+        half -= half % 8
+        if count > 128 and left_done == 0:
+            places[depth, 2] = 1
+            depth += 1
+            places[depth, 0], places[depth, 1], places[depth, 2] = start, half, 0
+            continue
+        if count <= 128:
+            found = _leaf(x, y, start, count)
+        depth -= 1
+        while depth >= 0 and places[depth, 2] == 2:
+            found = waiting[depth] + found
+            depth -= 1
+        if depth >= 0:
+            waiting[depth] = found
+            places[depth, 2] = 2
+            start, count = places[depth, 0], places[depth, 1]
+            half = count // 2
+            half -= half % 8
+            depth += 1
+            places[depth, 0], places[depth, 1], places[depth, 2] = start + half, count - half, 0
+    return found
+
+
+@njit(nogil=True, cache=True)
 def squared_distances(queries, base, candidates, out):  # type: ignore[no-untyped-def]
-    """Fill `out` (q, m) with squared distances of queries (q, d) to the base rows `candidates` (q, m), float64."""
+    """Fill `out` (q, m) with squared distances of queries (q, d) to the base rows `candidates` (q, m), float64.
+
+    Additions are in numpy's order, so that every path breaks near ties alike.
+    """
+    width = queries.shape[1]
+    places = np.zeros((64, 3), np.int64)
     for row in range(candidates.shape[0]):
         for at in range(candidates.shape[1]):
-            out[row, at] = _pairwise_sum(queries[row], base[candidates[row, at]], 0, queries.shape[1])
+            if width <= 128:
+                out[row, at] = _leaf(queries[row], base[candidates[row, at]], 0, width)
+            else:
+                out[row, at] = _halved_sum(queries[row], base[candidates[row, at]], places)
