@@ -28,7 +28,7 @@ _STYLE = """
 * { box-sizing: border-box }
 body { margin: 0 auto; max-width: 75rem; padding: 1rem; font: 16px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper) }
 h1 { font-size: 1.4rem; margin: .2rem 0 } p { margin: .3rem 0 .8rem }
-svg { width: 100%; height: auto; display: block }
+svg { width: 100%; height: 7rem; display: block } .axis { display: flex; justify-content: space-between; font-size: .85rem; border-top: 1px solid var(--line) }
 main { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)); gap: 1rem; margin-top: 1rem }
 article { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem; min-width: 0 }
 h2 { font-size: 1rem; margin: 0; overflow-wrap: anywhere } h2 b { color: var(--calm) }
@@ -83,10 +83,13 @@ def _card(entry: Entry, sounds: bool) -> str:
     name = entry.path if entry.row is None else f"row {entry.row}"
     fate = "kept" if entry.keep else '<span class="out">left out</span>'
     heard = _sound(entry.path) if sounds else ""
+    doubt = any(t.uncertainty for t in entry.terms)
+    head = f"<tr><th>column</th><th>distance</th>{'<th>uncertainty</th>' if doubt else ''}</tr>"
     rows = "".join(
-        f"<tr><td>{escape(t.column)}</td><td>{t.bias:.3g}</td><td>{t.uncertainty:.3g}</td></tr>" for t in entry.terms
+        f"<tr><td>{escape(t.column)}</td><td>{t.bias:.3g}</td>{f'<td>{t.uncertainty:.3g}</td>' if doubt else ''}</tr>"
+        for t in entry.terms
     )
-    terms = f"<table><tr><th>column</th><th>distance</th><th>uncertainty</th></tr>{rows}</table>" if rows else ""
+    terms = f"<table>{head}{rows}</table>" if rows else ""
     return (
         f"<article><h2><b>{entry.rank}</b> {escape(name)}</h2>"
         f'<p class="score">score {entry.score:.5g}, {fate}</p>{heard}{terms}</article>'
@@ -138,22 +141,21 @@ def histogram(scores: npt.NDArray[np.float64], threshold: float | None) -> str:
     # One far score would squeeze the others into a single bar.
     cut = min(high, float(np.median(scores) + 12 * max(np.subtract(*np.percentile(scores, [75, 25])), 1e-12)))
     counts, edges = np.histogram(np.minimum(scores, cut), bins=60, range=(low, max(cut, low + 1e-12)))
-    width, height, foot = 900, 120, 18
-    heights = np.sqrt(counts / max(1, counts.max())) * (height - foot - 4)
+    width, height = 900, 100
+    heights = np.sqrt(counts / max(1, counts.max())) * (height - 4)
     step = width / len(counts)
     line = threshold if threshold is not None else np.inf
     bars = "".join(
-        f'<rect x="{at * step:.1f}" y="{height - foot - tall:.1f}" width="{step - 1:.1f}" height="{tall:.1f}" '
+        f'<rect x="{at * step:.1f}" y="{height - tall:.1f}" width="{step - 1:.1f}" height="{tall:.1f}" '
         f'fill="var(--{"mark" if left >= line else "calm"})"/>'
         for at, (tall, left) in enumerate(zip(heights, edges[:-1], strict=True))
         if tall
     )
     if threshold is not None and low <= threshold <= cut:
         at = (threshold - low) / max(cut - low, 1e-12) * width
-        bars += f'<line x1="{at:.1f}" x2="{at:.1f}" y1="0" y2="{height - foot}" stroke="var(--mark)" stroke-dasharray="4 3"/>'
+        bars += f'<line x1="{at:.1f}" x2="{at:.1f}" y1="0" y2="{height}" stroke="var(--mark)" stroke-dasharray="4 3"/>'
     beyond = f" (and {int((scores > cut).sum())} up to {high:.4g})" if high > cut else ""
     return (
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="histogram of scores" font-size="13" fill="currentColor">{bars}'
-        f'<text x="0" y="{height - 3}">{low:.4g}</text>'
-        f'<text x="{width}" y="{height - 3}" text-anchor="end">{cut:.4g}{beyond}</text></svg>'
+        f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" aria-label="histogram of scores">{bars}</svg>'
+        f'<p class="axis"><span>{low:.4g}</span><span>{cut:.4g}{beyond}</span></p>'
     )

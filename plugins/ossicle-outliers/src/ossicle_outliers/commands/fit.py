@@ -38,6 +38,7 @@ def fit(
     sample_rate: Annotated[
         int | None, Parameter(help="In Hz (default: the lowest of the pool's, at most 16000).")
     ] = None,
+    seconds: Annotated[float, Parameter(help="Cut or pad clips to this length (default: as long as they are).")] = 0.0,
     columns: Annotated[
         str | None, Parameter(help="Columns of a table to fit on: A,B,C (default: all of numbers).")
     ] = None,
@@ -76,7 +77,7 @@ def fit(
     else:
         vectors = vectors or ("embedding" if classifier else "statistics")
         spec = detector or (FRAMES if vectors == "frames" else CLIPS)
-        given = {"aggregate": aggregate, "top_share": top_share, "sample_rate": sample_rate}
+        given = {"aggregate": aggregate, "top_share": top_share, "sample_rate": sample_rate, "seconds": seconds}
         with progress(len(paths), "read", quiet=quiet) as advance:
             fitted, notes = fit_clips(
                 paths,

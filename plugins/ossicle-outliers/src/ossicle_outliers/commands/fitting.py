@@ -73,7 +73,7 @@ def fit_clips(
 ) -> tuple[Fitted, list[str]]:
     """Fit on a pool of clips; return the model and what is worth saying."""
     if vectors == "embedding":
-        sound = SoundSettings(vectors=vectors, **{k: v for k, v in given.items() if k != "sample_rate"})
+        sound = SoundSettings(vectors=vectors, **{k: v for k, v in given.items() if k in ("aggregate", "top_share")})
     else:
         sound = settings_for(vectors, lowest_rates(paths), **given)
     analysis = build_analysis(sound, classifier=classifier)

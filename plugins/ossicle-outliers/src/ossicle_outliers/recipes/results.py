@@ -33,7 +33,7 @@ class Results:
         self._lines: list[tuple[dict[str, Any], dict[str, Any]]] = []
         for text in self._path.read_text("utf-8").splitlines() if self._path.exists() else []:
             try:
-                self._lines.append(tuple(json.loads(text)))  # type: ignore[arg-type]
+                self._lines.append(tuple(json.loads(text)))
             except json.JSONDecodeError:
                 break  # a crash cut the last line off
         write_bytes(self._path, "".join(json.dumps(line) + "\n" for line in self._lines).encode())

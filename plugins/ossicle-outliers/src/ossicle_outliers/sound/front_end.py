@@ -22,6 +22,8 @@ class SoundLogMel:
     ----------
     sample_rate, n_fft, hop_length, n_mels
         In Hz and samples.
+    n_samples
+        Sounds are cut or padded with silence to so many samples; 0: they are as long as they are.
     scale, area_norm
         Of the filters, from 0 to half the rate (see `mel_filter_bank`).
     """
@@ -33,10 +35,11 @@ class SoundLogMel:
         n_fft: int,
         hop_length: int,
         n_mels: int,
+        n_samples: int = 0,
         scale: Scale = "htk",
         area_norm: bool = False,
     ) -> None:
-        self._n_fft, self._hop = n_fft, hop_length
+        self._n_fft, self._hop, self._n_samples = n_fft, hop_length, n_samples
         bank = mel_filter_bank(
             sample_rate=sample_rate,
             n_fft=n_fft,
@@ -60,7 +63,8 @@ class SoundLogMel:
         """
         check_wave(wave)
         half = self._n_fft // 2
-        longer = nn.functional.pad(wave.float(), (0, max(0, self._n_fft - len(wave))))
+        cut = wave[: self._n_samples or None].float()
+        longer = nn.functional.pad(cut, (0, max(0, max(self._n_samples, self._n_fft) - len(cut))))
         padded = nn.functional.pad(longer[None, None], (half, half), mode="reflect")[0, 0]
         frames = padded.unfold(0, self._n_fft, self._hop)
         parts = []

@@ -13,6 +13,7 @@ VECTORS = ("statistics", "frames", "embedding")
 AGGREGATES = ("mean", "max", "top")
 _HIGHEST_RATE = 16_000
 _LARGEST = 2**20
+_LONGEST_S = 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class SoundSettings:
         the mean of a trained classifier's features over its windows.
     sample_rate, n_fft, hop_length, n_mels
         In Hz and samples. An embedding takes its classifier's own.
+    seconds
+        Clips are cut or padded with silence to this length, as a learner may hear them; 0: they are as long as they are.
     context
         Consecutive frames a row; 1 and unused but for ``frames``.
     aggregate, top_share
@@ -38,6 +41,7 @@ class SoundSettings:
     n_fft: int = 1024
     hop_length: int = 320
     n_mels: int = 40
+    seconds: float = 0.0
     context: int = 1
     aggregate: str = "mean"
     top_share: float = 0.1
@@ -52,6 +56,8 @@ class SoundSettings:
                 raise ConfigError(f"{name} is {value!r}", why=f"it must be a whole number from 1 to {_LARGEST}")
         if self.n_fft % 2:
             raise ConfigError(f"n_fft is {self.n_fft}", why="it must be even")
+        if not 0 <= self.seconds <= _LONGEST_S:
+            raise ConfigError(f"seconds is {self.seconds}", why=f"it must be from 0 to {_LONGEST_S}")
         if not 0 < self.top_share <= 1:
             raise ConfigError(f"top_share is {self.top_share}", why="it must lie above 0 and not above 1")
 
@@ -62,6 +68,7 @@ class SoundSettings:
             n_fft=self.n_fft,
             hop_length=self.hop_length,
             n_mels=self.n_mels,
+            n_samples=round(self.seconds * self.sample_rate),
             **filters,
         )
 
