@@ -12,7 +12,7 @@ RUNNER = Path(__file__).parents[1] / "benchmarks" / "gpu" / "run.py"
 BLOCKED = ("librosa", "soundfile", "soxr", "cyclopts", "torchaudio", "pesq", "pystoi", "tomli_w")
 
 
-@pytest.mark.parametrize("job", ["kernel-parity", "kernel-timing", "vocoder-timing", "train-vocoder"])
+@pytest.mark.parametrize("job", ["kernel-parity", "kernel-timing", "vocoder-timing", "outlier-timing", "train-vocoder"])
 def test_every_job_runs_in_miniature_without_other_packages(job, tmp_path):
     script = (
         f"import sys, runpy\nfor name in {BLOCKED!r}: sys.modules[name] = None\n"

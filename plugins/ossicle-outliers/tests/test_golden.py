@@ -72,7 +72,7 @@ def test_scores_of_a_fixed_network_against_shifted_rows(name):
     for key in z.files:
         if not key.startswith("score_"):
             continue
-        words = dict((part[0], part[1:]) for part in key.split("_")[1:])
+        words = {part[0]: part[1:] for part in key.split("_")[1:]}
         steps, alpha, beta = int(words["m"]), float(words["a"]), float(words["b"])
         target = mean_shift(z["X"], int(words["k"]), steps)[-1] if steps else z["X"]
         found = apre(target, z["pae_mu"], variance_of(raw, 1e-5).numpy(), alpha, beta)
