@@ -173,53 +173,66 @@ class AutoencoderDetector(Detector):
         device = _device(self.device)
         self.standardizer_ = Standardizer.of(rows, used.scale_offset)
         table = torch.from_numpy(self.standardizer_(rows)).to(device)
-        chosen = reference_rows(len(rows), used.reference_size, self.seed).to(device)
-        self.k_ = used.neighbors if self.neighbors is not None else min(used.neighbors, len(chosen))
+        samples = self._samples(len(rows), used)
+        fewest = len(samples[0])
+        self.k_ = used.neighbors if self.neighbors is not None else min(used.neighbors, fewest)
         self.steps_, self.variance_floor_ = used.shift_steps, used.variance_floor
         self.weights_ = (used.alpha, used.beta, used.distance_weight)
-        self.shifter_, moved = Shifter.fit(table, chosen, self.k_, self.steps_, self.search)
+        fitted = [Shifter.fit(table, sample.to(device), self.k_, self.steps_, self.search) for sample in samples]
+        self.shifters_ = [shifter for shifter, _ in fitted]
+        targets = [moved[-1] for _, moved in fitted] if self.steps_ else [table]
         network = network.to(device)
         self.history_ = train(
             network, table.float(), used.training, seed=self.seed, variance_floor=self.variance_floor_
         )
         # Scores in float64: rows that differ little still differ in score, and devices agree.
         self.network_ = network.double()
-        self._diagnose(table, len(chosen))
-        parts = self._raw_scores(table, moved[-1] if moved else table)
+        self._diagnose(table, fewest)
+        parts = self._raw_scores(table, targets)
         self.units_ = tuple(_unit(part) for part in parts)
         return self._blend(*parts)
 
     def _score(self, rows: Floats) -> Any:
         table = self._table(rows)
-        return self._blend(*self._raw_scores(table, self._target(table)))
+        return self._blend(*self._raw_scores(table, self._targets(table)))
 
     def score_parts(self, X: Any) -> ScoreParts:
         """Return what makes the scores of rows (n, d), column by column."""
         self._check_fitted()
         table = self._table(self._rows(X))
-        target = self._target(table)
+        targets = torch.stack(self._targets(table))
         mean, raw = self._reconstruct(table)
         variance = variance_of(raw, self.variance_floor_)
-        bias = bias_parts(target, mean, variance)
+        bias = bias_parts(targets, mean, variance).mean(0)
         uncertainty = torch.zeros_like(bias) if variance is None else variance.log()
-        return ScoreParts(*(part.cpu().numpy() for part in (bias, uncertainty, (table - target).square())))
+        distance = (table - targets).square().mean(0)
+        return ScoreParts(*(part.cpu().numpy() for part in (bias, uncertainty, distance)))
 
     def _table(self, rows: Floats) -> Tensor:
         return torch.from_numpy(self.standardizer_(rows)).to(next(self.network_.parameters()).device)
 
-    def _target(self, table: Tensor) -> Tensor:
-        return self.shifter_(table)[-1] if self.steps_ else table
+    def _samples(self, n: int, used: Preset) -> list[Tensor]:
+        first = reference_rows(n, used.reference_size, self.seed)
+        if len(first) == n or not used.shift_steps:
+            return [first]
+        others = (reference_rows(n, used.reference_size, self.seed, draw) for draw in range(1, used.reference_draws))
+        return [first, *others]
+
+    def _targets(self, table: Tensor) -> list[Tensor]:
+        """Return what reconstructions of rows (n, d) are compared with: the rows as every sample shifts them."""
+        return [shifter(table)[-1] for shifter in self.shifters_] if self.steps_ else [table]
 
     @torch.no_grad()
     def _reconstruct(self, table: Tensor) -> tuple[Tensor, Tensor | None]:
         return self.network_(table)
 
-    def _raw_scores(self, table: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the network's score and the distance to the target, (n,) each."""
+    def _raw_scores(self, table: Tensor, targets: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the network's score and the distance to the targets, (n,) each, means over the targets."""
         alpha, beta, _ = self.weights_
         mean, raw = self._reconstruct(table)
-        bias, uncertainty = bias_and_uncertainty(mean, raw, [target], self.variance_floor_)
-        return alpha * bias[0] + beta * uncertainty, (table - target).square().sum(1).sqrt()
+        bias, uncertainty = bias_and_uncertainty(mean, raw, targets, self.variance_floor_)
+        distances = torch.stack([(table - target).square().sum(1).sqrt() for target in targets])
+        return alpha * bias.mean(0) + beta * uncertainty, distances.mean(0)
 
     def _blend(self, network: Tensor, distance: Tensor) -> Floats:
         weight = self.weights_[2] if self.steps_ else 0.0
@@ -249,13 +262,16 @@ class AutoencoderDetector(Detector):
         values = {
             "k": self.k_,
             "steps": self.steps_,
+            "samples": len(self.shifters_),
             "variance_floor": self.variance_floor_,
             "weights": list(self.weights_),
             "units": [list(unit) for unit in self.units_],
             "diagnostics": self.diagnostics_,
         }
         tensors = {f"network.{name}": value for name, value in self.network_.state_dict().items()}
-        tensors |= {f"cloud.{at}": cloud for at, cloud in enumerate(self.shifter_.clouds[: self.steps_])}
+        if self.steps_:
+            for draw, shifter in enumerate(self.shifters_):
+                tensors |= {f"cloud.{draw}.{step}": cloud for step, cloud in enumerate(shifter.clouds)}
         return values, tensors | self.standardizer_.tensors()
 
     def _restore(self, values: dict[str, Any], tensors: dict[str, Tensor]) -> None:
@@ -271,8 +287,10 @@ class AutoencoderDetector(Detector):
             name.removeprefix("network."): value for name, value in tensors.items() if name.startswith("network.")
         }
         self.network_.load_state_dict(weights)
-        clouds = [tensors[f"cloud.{at}"] for at in range(self.steps_)]
-        self.shifter_ = Shifter(clouds, self.k_, self.search)
+        self.shifters_ = [
+            Shifter([tensors[f"cloud.{draw}.{step}"] for step in range(self.steps_)], self.k_, self.search)
+            for draw in range(int(values["samples"]))
+        ]
 
 
 def _check(used: Preset) -> None:

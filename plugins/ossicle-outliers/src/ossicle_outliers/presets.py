@@ -25,6 +25,8 @@ class Preset:
         k, the row itself among them; fewer where there are fewer rows.
     reference_size
         Rows drawn as the sample that all are shifted among, or ``all``.
+    reference_draws
+        Samples drawn, each by itself; what they give is averaged. Where the sample is all rows, there is one.
     distance_weight
         Share of the distance between a row and its shifted self in the score, from 0 to 1; without a shift there is none.
     scale_offset
@@ -39,6 +41,7 @@ class Preset:
     shift_steps: int
     neighbors: int
     reference_size: int | str
+    reference_draws: int
     distance_weight: float
     scale_offset: float
     training: Training = field(default_factory=Training)
@@ -52,6 +55,7 @@ PRESETS = {
         shift_steps=1,
         neighbors=20,
         reference_size="all",
+        reference_draws=1,
         distance_weight=0.0,
         scale_offset=1e-5,
         training=Training(epochs=1000),
@@ -60,12 +64,13 @@ PRESETS = {
         alpha=0.5,
         beta=2.0,
         variance_floor=0.3,
-        shift_steps=3,
-        neighbors=20,
-        reference_size=1000,
+        shift_steps=1,
+        neighbors=10,
+        reference_size=256,
+        reference_draws=3,
         distance_weight=0.5,
         scale_offset=0.0,
-        training=Training(epochs=1_000_000, steps=1000, batch_size=128, held_out=0.1),
+        training=Training(epochs=1_000_000, steps=150, batch_size=128, learning_rate=3e-3, held_out=0.1, looks=15),
     ),
 }
 """By name. The published protocol also chooses k, epoch and seed by labels, which no preset can."""
