@@ -130,7 +130,7 @@ def test_ray_data_maps_a_model_over_a_data_set_with_an_actor(model, tmp_path):
     (tmp_path / "in").mkdir()
     x = np.concatenate([write_parquet(tmp_path / "in" / f"{i}.parquet", 50, i, 20) for i in range(3)])
     words = [sys.executable, "-c", CLUSTER, str(model), str(tmp_path / "in"), str(tmp_path / "out")]
-    subprocess.run(words, check=True, capture_output=True, timeout=240)
+    subprocess.run(words, check=True, capture_output=True, timeout=500)
     found = [read_all(open_table(p), ("score",))[0][:, 0] for p in sorted((tmp_path / "out").glob("*.parquet"))]
     expected = build("outlier-detector", "knn", neighbors=3).fit(rows(60)).decision_function(x)
     np.testing.assert_allclose(np.sort(np.concatenate(found)), np.sort(expected), rtol=1e-9)
@@ -147,7 +147,7 @@ def test_a_killed_worker_costs_nothing_but_time(model, tmp_path):
     words = [sys.executable, "-m", "ossicle", "outliers", "score", str(tmp_path / "in"), "--model", str(model)]
     words += ["-o", str(tmp_path / "out"), "--engine", "ray", "--workers", "2", "--rows-at-once", "4096"]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    killed, deadline = False, time.monotonic() + 240
+    killed, deadline = False, time.monotonic() + 500
     while process.poll() is None and time.monotonic() < deadline:
         if not killed and any((tmp_path / "out").glob("*/*.parquet")):
             found = [pid for pid in _children(process.pid) if b"_Worker" in _command(pid)]

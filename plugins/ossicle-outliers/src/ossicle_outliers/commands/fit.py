@@ -11,13 +11,11 @@ from ossicle.cli import options
 from ossicle.cli.console import emit, emit_json, progress, say
 from ossicle.errors import UsageError
 
-CLIPS = "autoencoder:network=ae,shift_steps=1"
-"""What clips are fitted with unless told otherwise: plain reconstruction against clips shifted once led every pool measured."""
+DETECTOR = "autoencoder"
+"""What clips and tables are fitted with unless told otherwise."""
 
 FRAMES = "autoencoder:network=ae,shift_steps=0"
 """What frames are fitted with: a shift of so many rows costs hundreds of times more."""
-
-TABLES = "autoencoder"
 
 
 def fit(
@@ -73,10 +71,12 @@ def fit(
     }
     if tables:
         wanted = [name.strip() for name in columns.split(",")] if columns else None
-        fitted, notes = fit_tables(paths, detector or TABLES, settings, columns=wanted, label=label, max_rows=max_rows)
+        fitted, notes = fit_tables(
+            paths, detector or DETECTOR, settings, columns=wanted, label=label, max_rows=max_rows
+        )
     else:
         vectors = vectors or ("embedding" if classifier else "statistics")
-        spec = detector or (FRAMES if vectors == "frames" else CLIPS)
+        spec = detector or (FRAMES if vectors == "frames" else DETECTOR)
         given = {"aggregate": aggregate, "top_share": top_share, "sample_rate": sample_rate, "seconds": seconds}
         with progress(len(paths), "read", quiet=quiet) as advance:
             fitted, notes = fit_clips(
