@@ -122,6 +122,29 @@ def test_what_is_not_finite_is_named_by_row_and_column(detector):
                 call()
 
 
+def test_many_rows_are_scored_piece_by_piece(monkeypatch):
+    from ossicle_outliers import base
+
+    monkeypatch.setattr(base, "BATCH_ROWS", 64)
+    x, _ = table()
+    for detector in (MODDetector(), AutoencoderDetector(steps=20)):
+        fitted = detector.fit(x)
+        pieces = fitted.decision_function(x)
+        np.testing.assert_allclose(pieces, fitted.decision_function(x.tolist()), rtol=1e-9)
+        bad = torch.from_numpy(x.copy())
+        bad[150, 1] = np.nan
+        with pytest.raises(TableError, match="row 150, column 1 is NaN"):
+            fitted.decision_function(bad)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_more_rows_than_the_reference_sample_with_any_number_of_steps(steps):
+    x, y = table(400)
+    fitted = AutoencoderDetector(steps=60, shift_steps=steps, reference_size=100).fit(x)
+    assert [len(shifter.clouds) for shifter in fitted.shifters_] == [steps] * (3 if steps else 1)
+    assert roc_auc_score(y, fitted.decision_scores_) > 0.9 and roc_auc_score(y, fitted.decision_function(x)) > 0.9
+
+
 def test_a_column_of_a_data_frame_is_named():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(table()[0], columns=["a", "b", "c", "d"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from ossicle.errors import UsageError
 from ossicle_outliers.errors import TableError
 from ossicle_outliers.thresholds import Contamination, Floats, check_contamination, probabilities, threshold_of
 
-BATCH_ROWS = 65536
+BATCH_ROWS = 8192
 """Rows scored at once: memory stays the same however many there are."""
 
 
@@ -56,8 +57,7 @@ class Detector(BaseEstimator):
     def decision_function(self, X: Any) -> Floats:
         """Return scores (n,) of rows (n, d), each by itself; memory stays the same for any n."""
         self._check_fitted()
-        rows = self._rows(X)
-        parts = [np.asarray(self._score(rows[at : at + BATCH_ROWS])) for at in range(0, len(rows), BATCH_ROWS)]
+        parts = [np.asarray(self._score(rows)) for rows in self._batches(X)]
         return np.concatenate(parts).astype(np.float64, copy=False)
 
     @property
@@ -109,7 +109,17 @@ class Detector(BaseEstimator):
                 f"this {type(self).__name__} is not fitted yet", why="it has seen no rows", hint="call fit(X) first"
             )
 
-    def _rows(self, x: Any, *, fitting: bool = False) -> Floats:
+    def _batches(self, x: Any) -> Iterator[Floats]:
+        """Yield checked rows (n, d), a few at a time; arrays and tensors are turned into float64 piece by piece too."""
+        if isinstance(x, (np.ndarray, torch.Tensor)) and x.ndim == 2 and len(x) > BATCH_ROWS:
+            for at in range(0, len(x), BATCH_ROWS):
+                yield self._rows(x[at : at + BATCH_ROWS], first=at)
+            return
+        rows = self._rows(x)
+        for at in range(0, len(rows), BATCH_ROWS):
+            yield rows[at : at + BATCH_ROWS]
+
+    def _rows(self, x: Any, *, fitting: bool = False, first: int = 0) -> Floats:
         if isinstance(x, torch.Tensor):
             x = x.detach().cpu().numpy()
         try:
@@ -124,7 +134,7 @@ class Detector(BaseEstimator):
             )
         except ValueError as error:
             raise TableError(str(error), why="a detector takes rows and columns of numbers: (n, d)") from error
-        _check_finite(rows, x)
+        _check_finite(rows, x, first)
         return rows
 
     def __sklearn_tags__(self) -> Any:
@@ -133,7 +143,7 @@ class Detector(BaseEstimator):
         return tags
 
 
-def _check_finite(rows: Floats, given: Any) -> None:
+def _check_finite(rows: Floats, given: Any, first: int) -> None:
     bad = ~np.isfinite(rows)
     if not bad.any():
         return
@@ -142,7 +152,7 @@ def _check_finite(rows: Floats, given: Any) -> None:
     name = f"column {column}" if columns is None else f"column {column} ({columns[column]!r})"
     value = "NaN" if np.isnan(rows[row, column]) else "infinity"
     raise TableError(
-        f"row {row}, {name} is {value}",
+        f"row {first + row}, {name} is {value}",
         why=f"every number must be finite; {int(bad.sum())} of {rows.size} are not",
         hint="remove such rows, or fill what is missing",
     )

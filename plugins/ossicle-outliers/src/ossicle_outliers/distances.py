@@ -63,7 +63,7 @@ class Shifter:
         """
         base = rows[chosen]
         moved = shifted_clouds(base, neighbors, steps, engine=search)
-        shifter = cls([base, *moved[:-1]], neighbors, search)
+        shifter = cls([base, *moved][:steps], neighbors, search)
         if len(chosen) == len(rows):
             return shifter, moved
         everything = shifter(rows)

@@ -74,6 +74,8 @@ def shifted_queries(
     clouds: Sequence[Tensor], queries: Tensor, k: int, steps: int, *, engine: str = "auto"
 ) -> list[Tensor]:
     """Return queries (q, d), float64, after each step among clouds: the rows themselves, then after each step."""
+    if not steps:
+        return []
     check(len(clouds[0]), k)
     if queries.shape[1] != clouds[0].shape[1]:
         raise TableError(f"queries have {queries.shape[1]} columns", why=f"the rows have {clouds[0].shape[1]}")

@@ -23,7 +23,7 @@ def check_contamination(contamination: Contamination) -> None:
     if contamination is None or (isinstance(contamination, str) and contamination == "auto"):
         return
     number = isinstance(contamination, (int, float, np.integer, np.floating)) and not isinstance(contamination, bool)
-    if not (number and 0 <= contamination <= 0.5):  # type: ignore[operator]
+    if not (number and 0 <= contamination <= 0.5):
         raise SettingError(
             f"contamination is {contamination!r}",
             why="it is the share of outliers among the fitted rows",

@@ -58,7 +58,7 @@ class NeighborShortlistKernel:
         yield "all of them", arguments(5, 24, 6, 24)
         yield "one query, one row", arguments(1, 1, 4, 1)
         yield "no query", arguments(0, 40, 4, 8)
-        queries, base, norms, m = arguments(6, 40, 16, 10)
+        queries, base, _, m = arguments(6, 40, 16, 10)
         yield "every other column", (queries[:, ::2], base[:, ::2], base[:, ::2].square().sum(1), m)
         same = torch.zeros(40, 3)
         yield "all rows equal", (same[:4], same, same.sum(1), 20)
