@@ -68,7 +68,7 @@ PRESETS = {
         neighbors=10,
         reference_size=256,
         reference_draws=3,
-        distance_weight=0.5,
+        distance_weight=0.75,
         scale_offset=0.0,
         training=Training(epochs=1_000_000, steps=150, batch_size=128, learning_rate=3e-3, held_out=0.1, looks=15),
     ),
