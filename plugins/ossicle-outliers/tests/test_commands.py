@@ -2,14 +2,21 @@
 
 import csv
 import json
+import pickle
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
 from ossicle.cli.app import main
+from ossicle.cli.inputs import Input
+from ossicle.cli.outputs import Job
+from ossicle_outliers.commands.work import ClipWork
 from ossicle_outliers.fitted import load_fitted
+from ossicle_outliers.manifest import Term
+from ossicle_outliers.sound.scoring import ClipScorer
 
 RATE = 8000
 QUICK = "autoencoder:network=ae,shift_steps=1,steps=60"
@@ -112,6 +119,16 @@ def test_a_share_can_be_left_out_instead(run, pool, model, tmp_path):
     assert code == 0 and out.strip().endswith("m.json")
     assert [e["keep"] for e in document["manifest"]] == [False] * 8 + [True] * 24
     assert document["left_out"] == 8
+
+
+def test_what_goes_to_another_process_scores_as_this_one(pool, model):
+    work = pickle.loads(pickle.dumps(ClipWork(model, "cpu")))
+    for name in ("noise0.wav", "tone00.wav"):
+        facts = work(Job(Input(pool / name, Path(name)), None))
+        (expected,) = ClipScorer(load_fitted(model)).score_all([pool / name])
+        assert facts["score"] == pytest.approx(expected.score)
+        assert tuple(Term(*term) for term in facts["terms"]) == expected.terms
+    assert pickle.loads(pickle.dumps(work)).fitted.columns == work.fitted.columns
 
 
 def test_the_page_plays_and_shows_the_worst_and_needs_nothing_else(run, pool, model, tmp_path):
