@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ossicle.audio.mel import MelFrontEnd, MelSettings
-from ossicle.errors import MelError, UnknownNameError
+from ossicle.errors import InputError, MelError, UnknownNameError
 from ossicle.testing import check_component, checks_of, parametrize_checks
 
 
@@ -311,6 +311,128 @@ def test_a_sound_kernel_passes_everything(kernel):
 )
 def test_each_fault_of_a_kernel_is_found(fault, check):
     assert check in {o.check for o in check_component("kernel", fault) if o.status == "failed"}
+
+
+class FromTheMean:
+    """A detector that does everything right: how far a row is from the mean of the fitted ones."""
+
+    def __init__(self, *, contamination="auto"):
+        self.contamination = contamination
+
+    def get_params(self, deep=True):
+        return {"contamination": self.contamination}
+
+    def set_params(self, **settings):
+        vars(self).update(settings)
+        return self
+
+    def rows(self, x):
+        x = np.asarray(x, dtype=np.float64)
+        if x.ndim != 2 or not len(x) or x.shape[1] != getattr(self, "n_features_in_", x.shape[1]):
+            raise InputError("no table")
+        if not np.isfinite(x).all():
+            raise InputError("row {}, column {} is not finite".format(*np.argwhere(~np.isfinite(x))[0]))
+        return x
+
+    def fit(self, x, y=None):
+        vars(self).pop("n_features_in_", None)
+        x = self.rows(x)
+        self.n_features_in_, self.mean = x.shape[1], x.mean(0)
+        self.decision_scores_ = self.score(x)
+        return self
+
+    def score(self, x):
+        return np.linalg.norm(x - self.mean, axis=1)
+
+    def decision_function(self, x):
+        if not hasattr(self, "mean"):
+            raise InputError("not fitted")
+        return self.score(self.rows(x))
+
+    @property
+    def threshold_(self):
+        share = 0.05 if self.contamination == "auto" else self.contamination or 0
+        return np.quantile(self.decision_scores_, 1 - share)
+
+    @property
+    def labels_(self):
+        return (self.decision_scores_ > self.threshold_).astype(int)
+
+    def predict(self, x):
+        return (self.decision_function(x) > self.threshold_).astype(int)
+
+    def predict_proba(self, x):
+        p = 1 - np.exp(-self.decision_function(x))
+        return np.stack([1 - p, p], 1)
+
+
+class UpsideDown(FromTheMean):
+    """Its normal rows have the highest scores."""
+
+    def score(self, x):
+        return -super().score(x)
+
+
+class Sociable(FromTheMean):
+    """Scores depend on what is scored together."""
+
+    def score(self, x):
+        return super().score(x) - super().score(x).mean()
+
+
+class Collapsed(FromTheMean):
+    """All but the strangest have one score."""
+
+    def score(self, x):
+        return np.maximum(super().score(x), 8.0)
+
+
+class Stubborn(FromTheMean):
+    """Its threshold stays as it was at the fit."""
+
+    def fit(self, x, y=None):
+        self.fixed = None
+        super().fit(x)
+        self.fixed = super().threshold_
+        return self
+
+    @property
+    def threshold_(self):
+        return super().threshold_ if self.fixed is None else self.fixed
+
+
+class Drifting(FromTheMean):
+    """Every fit of one object starts where the last one ended."""
+
+    def score(self, x):
+        self.fits = getattr(self, "fits", 0) + 1
+        return super().score(x) * (1 + 1e-3 * self.fits)
+
+
+class Swallowing(FromTheMean):
+    """Takes NaN for zero."""
+
+    def rows(self, x):
+        return super().rows(np.nan_to_num(np.asarray(x, dtype=np.float64)))
+
+
+def test_a_sound_detector_passes_everything():
+    assert [o for o in check_component("outlier-detector", FromTheMean) if o.status != "passed"] == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        (UpsideDown, "higher is stranger"),
+        (Sociable, "rows do not see each other"),
+        (Collapsed, "unequal rows score unequally"),
+        (Stubborn, "contamination acts at once"),
+        (Drifting, "a second fit is equal"),
+        (Swallowing, "refuses what it cannot take"),
+    ],
+)
+def test_each_fault_of_a_detector_is_found(fault, check):
+    assert check in {o.check for o in check_component("outlier-detector", fault) if o.status == "failed"}
 
 
 def test_the_kit_works_without_pytest():

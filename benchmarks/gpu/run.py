@@ -23,6 +23,7 @@ import ssl_jobs  # noqa: E402
 import torch  # noqa: E402
 
 import ossicle_istftnet.plugin  # noqa: E402
+import ossicle_outliers.plugin  # noqa: E402
 import ossicle_semisup.plugin  # noqa: E402
 import ossicle_unmix_tns.plugin  # noqa: E402
 from ossicle import kernels  # noqa: E402
@@ -42,6 +43,10 @@ from ossicle_istftnet.folder import save_folder  # noqa: E402
 from ossicle_istftnet.head_kernel import ISTFTHeadKernel  # noqa: E402
 from ossicle_istftnet.training import Trainer, TrainingConfig  # noqa: E402
 from ossicle_istftnet.vocoder import ISTFTNetVocoder  # noqa: E402
+from ossicle_outliers.autoencoder import AutoencoderDetector  # noqa: E402
+from ossicle_outliers.kernels.score import ReconstructionScoreKernel  # noqa: E402
+from ossicle_outliers.kernels.shortlist import NeighborShortlistKernel  # noqa: E402
+from ossicle_outliers.neighbors import search  # noqa: E402
 from ossicle_semisup.kernels.guess import GuessKernel  # noqa: E402
 from ossicle_semisup.kernels.loss import LossKernel  # noqa: E402
 from ossicle_semisup.kernels.mixup import MixupKernel  # noqa: E402
@@ -53,6 +58,7 @@ PLUGINS = {
     "ossicle-istftnet": ossicle_istftnet.plugin,
     "ossicle-semisup": ossicle_semisup.plugin,
     "ossicle-unmix-tns": ossicle_unmix_tns.plugin,
+    "ossicle-outliers": ossicle_outliers.plugin,
 }
 KERNELS: dict[str, Callable[[], Any]] = {
     "istft-head": ISTFTHeadKernel,
@@ -64,6 +70,8 @@ KERNELS: dict[str, Callable[[], Any]] = {
     "unmix-moments": unmix.MomentsKernel,
     "unmix-normalize": unmix.NormalizeKernel,
     "unmix-update": unmix.UpdateKernel,
+    "neighbor-shortlist": NeighborShortlistKernel,
+    "reconstruction-score": ReconstructionScoreKernel,
 }
 """Named here and not found by entry points: nothing is installed on the machine this runs on."""
 
@@ -161,6 +169,23 @@ def _large_unmix(step: str) -> Callable[[bool], list[tuple[str, tuple[Any, ...]]
     return arguments
 
 
+def _large_shortlists(smoke: bool) -> list[tuple[str, tuple[Any, ...]]]:
+    shapes = [(8, 100, 4)] if smoke else [(20_000, 20_000, 32), (16_384, 100_000, 32), (4096, 1_000_000, 32)]
+    rows = []
+    for q, n, d in shapes:
+        queries, base = torch.randn(q, d), torch.randn(n, d)
+        rows.append((f"{q} of {n} rows, {d} columns, 28", (queries, base, base.square().sum(1), 28)))
+    return rows
+
+
+def _large_scores(smoke: bool) -> list[tuple[str, tuple[Any, ...]]]:
+    shapes = [(50, 8)] if smoke else [(100_000, 32), (1_000_000, 32), (100_000, 640)]
+    return [
+        (f"{n} rows, {d} columns, 4 targets", (torch.randn(n, d), torch.randn(n, d), torch.randn(4, n, d), 0.3))
+        for n, d in shapes
+    ]
+
+
 LARGE: dict[str, Callable[[bool], list[tuple[str, tuple[Any, ...]]]]] = {
     "istft-head": _large_heads,
     "residual-epilogue": _large_epilogues,
@@ -168,6 +193,8 @@ LARGE: dict[str, Callable[[bool], list[tuple[str, tuple[Any, ...]]]]] = {
     "mixup-gather": _large_mixups,
     "ssl-loss": _large_losses,
     **{f"unmix-{step}": _large_unmix(step) for step in ("statistics", "moments", "normalize", "update")},
+    "neighbor-shortlist": _large_shortlists,
+    "reconstruction-score": _large_scores,
 }
 """Arguments of each kernel at the sizes of real use, beside the samples of its own."""
 
@@ -222,6 +249,34 @@ def unmix_timing(given: argparse.Namespace) -> dict[str, Any]:
     return {"rows": rows}
 
 
+def outlier_timing(given: argparse.Namespace) -> dict[str, Any]:
+    """Time the exact neighbour search and the default detector on the device beside the CPU; compare their scores."""
+    rows = []
+    for n in (300,) if given.smoke else (20_000, 100_000):
+        table = torch.randn(n, 32, generator=torch.Generator().manual_seed(0))
+        moved = table.to(given.device)
+        calls = {"cpu": _bind(_search_20, [table]), "device": _bind(_search_20, [moved])}
+        same = torch.equal(_search_20(table), _search_20(moved).cpu())
+        took = medians(calls, device=given.device, rounds=2 if given.smoke else 5, warmup=1)
+        rows.append({"what": "search, k 20", "rows": n, "same_neighbors": same, "median_s": took})
+        options: dict[str, Any] = {"steps": 20} if given.smoke else {}
+        scores, seconds = {}, {}
+        for name, device in (("cpu", "cpu"), ("device", given.device)):
+            detector = AutoencoderDetector(device=device, **options)
+            started = time.perf_counter()
+            scores[name] = torch.from_numpy(detector.fit(table).decision_function(table)).argsort().argsort().double()
+            seconds[name] = time.perf_counter() - started
+        correlation = float(torch.corrcoef(torch.stack(list(scores.values())))[0, 1])
+        rows.append({"what": "fit and score", "rows": n, "rank_correlation": correlation, "s": seconds})
+    return {"rows": rows}
+
+
+def _search_20(table: torch.Tensor) -> torch.Tensor:
+    found = search(table, k=20).indices
+    assert isinstance(found, torch.Tensor)
+    return found
+
+
 def train_vocoder(given: argparse.Namespace) -> dict[str, Any]:
     """Train the default voice with the published discriminators, the whole corpus on the device."""
     folder = given.out / "train-vocoder"
@@ -267,6 +322,7 @@ JOBS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "vocoder-timing": vocoder_timing,
     "ssl-steps": ssl_jobs.ssl_steps,
     "unmix-timing": unmix_timing,
+    "outlier-timing": outlier_timing,
     "train-vocoder": train_vocoder,
     "esc10-table": ssl_jobs.esc10_table,
 }

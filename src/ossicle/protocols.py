@@ -301,3 +301,45 @@ class Corruption(Protocol):
         and on nothing else in the batch. Nothing is clipped, unless clipping is what the corruption is.
         """
         ...
+
+
+@runtime_checkable
+class OutlierDetector(Protocol):
+    """Scores the rows of a table by how little they belong: PyOD's names, scikit-learn's manners, no labels.
+
+    Built as ``Detector(**settings)``. Rows X are (n, d): arrays, nested lists, data frames or tensors of finite numbers.
+    Higher scores are more abnormal. After ``fit``: ``decision_scores_`` (n,) of the fitted rows, ``threshold_`` (a row is
+    an outlier above it), ``labels_`` (n,) of 0 and 1, ``n_features_in_``. ``contamination`` is the expected share of
+    outliers: a number in (0, 0.5], 0 or None for none among the fitted rows, ``"auto"`` for a stated rule; it can be set
+    after fit, and threshold and labels follow.
+    """
+
+    contamination: float | Literal["auto"] | None
+
+    def fit(self, X: Any, y: Any = None) -> OutlierDetector:
+        """Learn from rows (n, d) and return the detector; y is not looked at."""
+        ...
+
+    def decision_function(self, X: Any) -> Any:
+        """Return scores (n,), float64, of rows (n, d), each by itself: no row's score depends on the others given."""
+        ...
+
+    def predict(self, X: Any) -> Any:
+        """Return 1 for rows whose score is above the threshold, else 0, (n,)."""
+        ...
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return probabilities (n, 2) of belonging and of not belonging."""
+        ...
+
+    def get_params(self, deep: bool = True) -> Mapping[str, Any]:
+        """Return the settings as they were given."""
+        ...
+
+    def set_params(self, **settings: Any) -> OutlierDetector:
+        """Change settings and return the detector."""
+        ...
+
+    def save(self, folder: Any) -> None:
+        """Write the fitted detector into a folder: plain values and arrays, nothing that runs."""
+        ...

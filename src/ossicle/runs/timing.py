@@ -11,11 +11,18 @@ import torch
 
 
 def medians(
-    calls: Mapping[str, Callable[[], Any]], *, device: str, rounds: int, warmup: int = 1, rest_s: float = 0.0
+    calls: Mapping[str, Callable[[], Any]],
+    *,
+    device: str,
+    rounds: int,
+    warmup: int = 1,
+    rest_s: float = 0.0,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
     """Return each call's median time in seconds, waiting for the device before and after it.
 
     `rest_s` seconds pass before each call: idle threads of another library's pool spin for a while, on our cores.
+    ``clock=time.process_time`` counts the process's own seconds, which hold on a machine that others use too.
     """
     wait: Callable[[], Any] = torch.cuda.synchronize if device.startswith("cuda") else lambda: None
     times: dict[str, list[float]] = {name: [] for name in calls}
@@ -26,8 +33,8 @@ def medians(
         for name in list(calls) if turn % 2 else list(calls)[::-1]:
             time.sleep(rest_s)
             wait()
-            started = time.perf_counter()
+            started = clock()
             calls[name]()
             wait()
-            times[name].append(time.perf_counter() - started)
+            times[name].append(clock() - started)
     return {name: statistics.median(values) for name, values in times.items()}

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Literal
 
 from ossicle.errors import UnknownNameError
-from ossicle.testing import adapter, corruption, dataset, kernel, learning, vocoder
+from ossicle.testing import adapter, corruption, dataset, kernel, learning, outliers, vocoder
 from ossicle.testing.common import common_checks
 from ossicle.testing.subject import ConformanceCheck, Skipped, Subject
 
@@ -23,6 +23,7 @@ _KINDS = {
     "dataset": (dataset.exercise_dataset, dataset.CHECKS),
     "adapter": (adapter.exercise_adapter, adapter.CHECKS),
     "corruption": (corruption.exercise_corruption, corruption.CHECKS),
+    "outlier-detector": (outliers.exercise_detector, outliers.CHECKS),
 }
 
 
@@ -94,6 +95,7 @@ _TELLTALES = {
     "dataset": "clips",
     "adapter": "changes_weights",
     "corruption": "domain",
+    "outlier-detector": "decision_function",
 }
 
 

@@ -18,10 +18,16 @@ COLUMNS = 800
 _ANCHORS = ((8, 10, 24), (38, 28, 92), (112, 36, 122), (196, 60, 94), (244, 128, 62), (252, 244, 178))
 
 
-def spectrogram_png(mel: npt.NDArray[Any]) -> bytes:
-    """Return a picture of natural-log mels (M, T): time to the right, low frequencies at the bottom."""
+def spectrogram_png(mel: npt.NDArray[Any], *, darkest: float = DARKEST, brightest: float = BRIGHTEST) -> bytes:
+    """Return a picture of mels (M, T) in any logarithm: time to the right, low frequencies at the bottom.
+
+    Parameters
+    ----------
+    darkest, brightest
+        Values that get the first and the last colour; those beyond are cut.
+    """
     columns = _at_most(np.asarray(mel, np.float64), COLUMNS)
-    scaled = (np.nan_to_num(columns, nan=DARKEST) - DARKEST) / (BRIGHTEST - DARKEST) * 255
+    scaled = (np.nan_to_num(columns, nan=darkest) - darkest) / (brightest - darkest) * 255
     grey = np.clip(scaled, 0, 255).astype(np.uint8)[::-1]
     height, width = grey.shape
     # Every line of a PNG begins with the number of its filter; 0 is none.

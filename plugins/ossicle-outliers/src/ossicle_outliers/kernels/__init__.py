@@ -1,0 +1,1 @@
+"""Fused kernels for CUDA in Triton, each beside its plain reference."""
