@@ -12,8 +12,25 @@ RUNNER = Path(__file__).parents[1] / "benchmarks" / "gpu" / "run.py"
 BLOCKED = ("librosa", "soundfile", "soxr", "cyclopts", "torchaudio", "pesq", "pystoi", "tomli_w")
 
 
-JOBS = ["kernel-parity", "kernel-timing", "vocoder-timing", "unmix-timing", "outlier-timing", "train-vocoder", "ssl-steps", "esc10-table"]
-KERNELS = {"istft-head", "residual-epilogue", "ssl-guess", "mixup-gather", "ssl-loss", "neighbor-shortlist", "reconstruction-score"}
+JOBS = [
+    "kernel-parity",
+    "kernel-timing",
+    "vocoder-timing",
+    "unmix-timing",
+    "outlier-timing",
+    "train-vocoder",
+    "ssl-steps",
+    "esc10-table",
+]
+KERNELS = {
+    "istft-head",
+    "residual-epilogue",
+    "ssl-guess",
+    "mixup-gather",
+    "ssl-loss",
+    "neighbor-shortlist",
+    "reconstruction-score",
+}
 KERNELS |= {f"unmix-{step}" for step in ("statistics", "moments", "normalize", "update")}
 
 
