@@ -58,7 +58,7 @@ def ossicle_json(capsys, *argv):
 def pipe(model, data, *options):
     """Run `ossicle classify -` in a process of its own on raw samples; returns (exit code, rows, stderr)."""
     command = [sys.executable, "-m", "ossicle", "classify", "-", "--model", str(model), "--stream", *map(str, options)]
-    done = subprocess.run(command, input=data, capture_output=True, timeout=120, check=False)
+    done = subprocess.run(command, input=data, capture_output=True, timeout=600, check=False)
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr.decode()
 
 
@@ -185,7 +185,7 @@ def test_labels_come_while_the_pipe_is_open_and_sigterm_leaves_the_state(model, 
     process.stdin.flush()
     assert json.loads(process.stdout.readline())["window"] == 0  # the pipe is still open
     os.kill(process.pid, signal.SIGTERM)
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=600) == 130
     process.communicate()
     restored = AdaptiveClassifier(load_classifier(model), "rbn")
     restored.load(state)

@@ -54,7 +54,7 @@ def moments(
     scale = scale if weight is None else scale * weight.float()
     shift = -mean * scale
     shift = shift if bias is None else shift + bias.float()
-    return torch.cat([scale, shift, share, seen.usable()[:, None].to(scale)], dim=1)
+    return torch.cat([scale, shift, share.to(scale), seen.usable()[:, None].to(scale)], dim=1)
 
 
 def normalize(x: Tensor, found: Tensor, packed: Tensor, relu: bool = False) -> Tensor:

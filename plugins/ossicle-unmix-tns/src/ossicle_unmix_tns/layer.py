@@ -167,7 +167,7 @@ class UnMixTNS(AdaptiveNorm):
         check_shape(x, self.channels)
         dtype = working_dtype(x, self.means)
         _, statistics = measure(x[:, :, None] if x.dim() == 2 else x, dtype)
-        return assign(statistics.centre + statistics.rest, self.means.to(dtype), self.temperature)
+        return assign(statistics.centre + statistics.rest, self.means.to(dtype), self.temperature).to(dtype)
 
     def _first_counts(self) -> Tensor:
         assert self.prior is not None

@@ -29,7 +29,8 @@ _NORM_FLOOR = 1e-12
 def assign(instance_means: Tensor, means: Tensor, temperature: float) -> Tensor:
     """Return how much each component answers for each instance, (B, K), rows summing to one.
 
-    A softmax of cosine similarities over channels, uncentred, divided by the temperature (0.07 in the published code).
+    A softmax of cosine similarities over channels, uncentred, divided by the temperature (0.07 in the published code); in float64
+    where the device has it.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def assign(instance_means: Tensor, means: Tensor, temperature: float) -> Tensor:
     # In float64 where there is one: the temperature multiplies an error by 14, a mean of 1000 by what it is off.
     wide = means.dtype if means.device.type == "mps" else torch.float64
     similarity = _directions(instance_means.to(wide)) @ _directions(means.to(wide)).t()
-    return torch.softmax(similarity / temperature, dim=1).to(means.dtype)
+    return torch.softmax(similarity / temperature, dim=1)
 
 
 def _directions(x: Tensor) -> Tensor:
@@ -71,8 +72,8 @@ def collapse(
     offset = statistics.centre - origin
     above = offset + statistics.rest
     with torch.no_grad():
-        left = 1 - share
-        lean = share - 1 / components
+        # Differences first: an instance 1000 away multiplies what a share near 1/K has lost.
+        left, lean, share = (s.to(apart.dtype) for s in (1 - share, share - 1 / components, share))
         middle, pulled = apart.mean(dim=0), share @ apart
         square, cross = left.square() @ apart.square(), (lean * left) @ apart
         lean_square = lean.square().sum(dim=1, keepdim=True)
@@ -100,7 +101,7 @@ def pull(
         Which instances count, (B,); the others might hold NaN.
     """
     rows = keep[:, None]
-    share = torch.where(rows, share, 0)
+    share = torch.where(rows, share, 0).to(apart.dtype)
     above, variance = torch.where(rows, statistics.above(origin), 0), torch.where(rows, statistics.variance, 0)
     weight = share.sum(dim=0)[:, None]
     return share.t() @ above - weight * apart, share.t() @ variance - weight * spreads, weight
