@@ -19,7 +19,11 @@ _DETECTORS = (
 
 _KERNELS = (
     ("neighbor-shortlist", "shortlist:NeighborShortlistKernel", "distances and a running top-k in one pass"),
-    ("reconstruction-score", "score:ReconstructionScoreKernel", "bias of up to four targets and uncertainty in one pass"),
+    (
+        "reconstruction-score",
+        "score:ReconstructionScoreKernel",
+        "bias of up to four targets and uncertainty in one pass",
+    ),
 )
 
 
