@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ossicle_outliers.base import Detector
+from ossicle_outliers.base import BATCH_ROWS, Detector
 from ossicle_outliers.distances import ReferenceSize, Shifter, reference_rows
 from ossicle_outliers.errors import SettingError
 from ossicle_outliers.networks import make_network
@@ -188,7 +188,11 @@ class AutoencoderDetector(Detector):
         # Scores in float64: rows that differ little still differ in score, and devices agree.
         self.network_ = network.double()
         self._diagnose(table, fewest)
-        parts = self._raw_scores(table, targets)
+        pieces = [
+            self._raw_scores(table[at : at + BATCH_ROWS], [target[at : at + BATCH_ROWS] for target in targets])
+            for at in range(0, len(table), BATCH_ROWS)
+        ]
+        parts = [torch.cat(part) for part in zip(*pieces, strict=True)]
         self.units_ = tuple(_unit(part) for part in parts)
         return self._blend(*parts)
 
@@ -242,8 +246,11 @@ class AutoencoderDetector(Detector):
         return ((1 - weight) * (network - middle) / spread + weight * (distance - far) / width).cpu().numpy()
 
     def _diagnose(self, table: Tensor, reference: int) -> None:
-        variance = variance_of(self._reconstruct(table)[1], self.variance_floor_)
-        share = 0.0 if variance is None else float((variance < 2 * self.variance_floor_).double().mean())
+        low = 0.0
+        for rows in table.split(BATCH_ROWS):
+            variance = variance_of(self._reconstruct(rows)[1], self.variance_floor_)
+            low += 0.0 if variance is None else float((variance < 2 * self.variance_floor_).sum())
+        share = low / table.numel()
         self.diagnostics_ = {
             "variance_at_floor": share,
             "reference_rows": reference,
@@ -321,4 +328,7 @@ def _unit(scores: Tensor) -> tuple[float, float]:
 def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        raise SettingError(f"there is no device {name!r}", hint="use auto, cpu or cuda") from error
