@@ -48,7 +48,10 @@ def every_section():
         ),
         report.Sounds(
             "Sounds",
-            {"clip one": [report.Sound("original", tone(440), RATE), report.Sound("synthesis", tone(445), RATE)]},
+            {
+                "clip one": [report.Sound("original", tone(440), RATE), report.Sound("synthesis", tone(445), RATE)],
+                "long clip": [report.Sound("original", tone(440, 2.5), RATE)],
+            },
         ),
         report.Table("Rows", ("name", "value"), [("b", 10.5), ("a", 9.25), (HOSTILE, None), ("c", 100.0)]),
         report.Figure(

@@ -185,7 +185,7 @@ def test_long_pictures_are_narrowed_and_colours_get_lighter_all_the_way():
 def test_sounds_are_inside_the_page_and_what_was_cut_is_told():
     clips = {f"clip {i}": [Sound("original", tone(440, 3.0), RATE)] for i in range(4)}
     page = render(Page("p", [Sounds("Sounds", clips, seconds=1.0, limit=2)]))
-    sounds = re.findall(r'data:audio/flac;base64,([^"]+)', page)
+    sounds = re.findall(r'data:audio/(?:flac|wav);base64,([^"]+)', page)
     heard = [soundfile.read(io.BytesIO(base64.b64decode(sound))) for sound in sounds]
     assert [(wave.shape, rate) for wave, rate in heard] == [((RATE,), RATE)] * 2
     assert np.abs(heard[0][0] - tone(440, 1.0)).max() < 1e-4

@@ -47,24 +47,33 @@ def opened(browser, report):
     assert {url for url in requests if not url.startswith("data:")} == {report.as_uri()}
 
 
-def test_a_clip_plays_to_its_end(opened):
-    player = opened(1280).locator("audio").first
-    heard = player.evaluate(
+@pytest.mark.parametrize("clip", ["clip one, original", "long clip, original"])
+def test_a_clip_plays_to_its_end_and_again(opened, clip):
+    page = opened(1280)
+    # A reader takes a while to press the button: by then the browser has put its decoder to rest.
+    page.wait_for_timeout(1000)
+    heard = page.get_by_label(clip, exact=True).evaluate(
         """async (player) => {
           player.muted = true;
-          const ended = new Promise((done) => player.addEventListener("ended", done));
-          await player.play();
-          await ended;
-          return [player.duration, player.currentTime, player.error];
+          const plays = [];
+          for (const turn of [1, 2]) {
+            const end = new Promise((done) => {
+              for (const what of ["ended", "error"]) player.addEventListener(what, () => done(what), { once: true });
+              setTimeout(() => done("not within a minute"), 60_000);
+            });
+            await player.play();
+            plays.push(await end);
+          }
+          return [plays, player.currentTime === player.duration, player.error?.message ?? null];
         }"""
     )
-    assert heard == [pytest.approx(0.5, abs=0.01), pytest.approx(0.5, abs=0.01), None]
+    assert heard == [["ended", "ended"], True, None]
 
 
 def test_one_player_stops_another(opened):
     states = opened(1280).evaluate(
         """async () => {
-          const players = [...document.querySelectorAll("audio")];
+          const players = [...document.querySelectorAll("audio")].slice(0, 2);
           for (const player of players) {
             player.muted = player.loop = true;
             await player.play();

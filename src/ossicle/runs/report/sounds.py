@@ -13,6 +13,9 @@ from ossicle.errors import AudioError
 from ossicle.runs.report.picture import spectrogram_png
 from ossicle.runs.report.sections import Sound, Sounds
 
+_SHORT = 16384
+"""Samples below which a sound is kept as WAV: Chromium cannot go back to the start of a FLAC of one block (4,096)."""
+
 
 @dataclass(frozen=True)
 class Player:
@@ -51,12 +54,13 @@ def _player(sound: Sound, seconds: float) -> Player:
     try:
         wave = _mono(sound)
         cut = wave[: max(round(seconds * sound.sample_rate), 1)]
-        data, _ = encode(cut, sound.sample_rate, format="FLAC", subtype="PCM_16")
+        kind = "WAV" if cut.size < _SHORT else "FLAC"
+        data, _ = encode(cut, sound.sample_rate, format=kind, subtype="PCM_16")
     except AudioError as error:
         return Player(sound.label, fault=f"{error.what}: {error.why}")
     return Player(
         sound.label,
-        data_uri("audio/flac", data),
+        data_uri(f"audio/{kind.lower()}", data),
         data_uri("image/png", spectrogram_png(log_mel(cut, sound.sample_rate))),
         wave.size / sound.sample_rate,
     )
