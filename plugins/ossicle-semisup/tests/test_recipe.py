@@ -150,3 +150,33 @@ def test_unknown_settings_are_named(digits, tmp_path, capsys):
     assert "speed" in capsys.readouterr().err
     assert run(FSDD, options(digits, tmp_path / "b", "--set", "method.treshold=0.9")) == 2
     assert "treshold" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("front_end.mels=3", "mels"),
+        ("loop.every=3", "every"),
+        ("split.folds=3", "folds"),
+        ("labels.shares=0.1", "shares"),
+        ("method.ramp=steep", "no ramp is called"),
+        ('method.ramp={"lenght": 3}', "lenght"),
+    ],
+)
+def test_settings_of_every_section_that_do_not_fit_are_named(change, named, digits, tmp_path, capsys):
+    assert run(FSDD, options(digits, tmp_path / "run", "--set", change, method="mixmatch")) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_a_ramp_can_be_named_by_its_shape_alone(digits, tmp_path):
+    assert run(FSDD, options(digits, tmp_path / "run", "--set", "method.ramp=linear", method="mixmatch")) == 0
+
+
+def test_numbers_of_a_method_stand_between_those_of_the_recipe_and_of_further_files(tmp_path, digits):
+    more = tmp_path / "more.toml"
+    more.write_text("[training]\nbatch_unlabeled = 7\n[methods.deep-co-training.training]\nlearning_rate = 5e-3\n")
+    folder = tmp_path / "run"
+    assert run(FSDD, options(digits, folder, "--with", str(more), method="deep-co-training")) == 0
+    training = json.loads((folder / "run.json").read_text("utf-8"))["settings"]["training"]
+    # Of smoke.toml, which comes last: 4 steps and 6 clips; of the other file, the rate.
+    assert training["steps"] == 4 and training["batch_unlabeled"] == 6 and training["learning_rate"] == 5e-3

@@ -16,6 +16,9 @@ from typing import Any
 PACKAGES = (
     "ossicle",
     "ossicle-istftnet",
+    "ossicle-semisup",
+    "ossicle-unmix-tns",
+    "ossicle-outliers",
     "torch",
     "torchaudio",
     "triton",

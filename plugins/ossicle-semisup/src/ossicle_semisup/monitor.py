@@ -43,25 +43,27 @@ class GuessMonitor:
         row = torch.bincount(guessed[counted], minlength=len(self._table)).double()
         self._recent[step % _WINDOW] = torch.cat([row, torch.tensor([len(guessed) * 1.0])])
         if step >= max(0.1 * self._steps, _WINDOW):
-            self._warn()
+            self._warn(step)
         right = (guessed[known] == labels[known]).double()
         return {"guess_accuracy": float(right.mean())} if len(right) else {}
 
-    def _warn(self) -> None:
+    def _warn(self, step: int) -> None:
         by_class, seen = self._recent[:, :-1].sum(dim=0), float(self._recent[:, -1].sum())
         counted = float(by_class.sum())
         if counted < 0.01 * seen:
             self._once(
-                "fewer than 1 % of the guesses count: the unlabelled loss does nothing; lower the threshold or train longer"
+                step,
+                "fewer than 1 % of the guesses count: the unlabelled loss does nothing; lower the threshold or train longer",
             )
         elif float(by_class.max()) > 0.9 * counted and len(by_class) > 1:
             self._once(
-                f"class {int(by_class.argmax())} is guessed for more than 90 % of the unlabelled clips: the run has collapsed"
+                step,
+                f"class {int(by_class.argmax())} is guessed for more than 90 % of the unlabelled clips: the run has collapsed",
             )
 
-    def _once(self, text: str) -> None:
-        if text not in self.warnings:
-            self.warnings.append(text)
+    def _once(self, step: int, text: str) -> None:
+        if not any(text in warning for warning in self.warnings):
+            self.warnings.append(f"at step {step}: {text}")
 
     def state(self) -> dict[str, Any]:
         """Return what a resumed run needs."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from ossicle.errors import ConfigError
 from ossicle.toml import read_toml
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Options:
     resume: bool
     minutes: float | None
     quiet: bool
+    graph: bool
 
 
 def parse(folder: Path, argv: Sequence[str] | None = None) -> Options:
@@ -55,6 +58,7 @@ def parse(folder: Path, argv: Sequence[str] | None = None) -> Options:
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change any number: training.learning_rate=1e-3"
     )
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    add("--graph", action="store_true", help="on CUDA, record the step as one graph and replay it")
     add("--threads", type=int, help="threads of torch (default: as torch finds them)")
     add("--minutes", type=float, help="stop in good order after so long; --resume goes on")
     add("--resume", action="store_true", help="go on where the run folder's state ends")
@@ -70,11 +74,11 @@ def parse(folder: Path, argv: Sequence[str] | None = None) -> Options:
     add("--smoke", action="store_true", help="take smoke.toml too: a few steps, to see that everything works")
     add("--quiet", action="store_true")
     given = parser.parse_args(argv)
-    settings = recipe
+    settings = _with_method(recipe, recipe, given.method)
     for more in [*given.more, *([folder / "smoke.toml"] if given.smoke else [])]:
-        settings = merge(settings, read_toml(more if more.exists() else folder / more))
+        layer = read_toml(more if more.exists() else folder / more)
+        settings = _with_method(merge(settings, layer), layer, given.method)
     chosen = settings["methods"][given.method]
-    settings = merge(settings, {"training": chosen.get("training", {})})
     settings["method"] = {"name": given.method, **{k: v for k, v in chosen.items() if k != "training"}}
     del settings["methods"]
     settings["labels"] = _label_settings(settings["labels"], given)
@@ -85,6 +89,8 @@ def parse(folder: Path, argv: Sequence[str] | None = None) -> Options:
     for text in given.set:
         key, _, value = text.partition("=")
         _assign(settings, key.split("."), _value(value))
+    if unknown := sorted(set(settings["labels"]) - {"share", "per_class", "unlabeled", "valid"}):
+        raise ConfigError(f"the section [labels] of the settings has names that are not known: {', '.join(unknown)}")
     if given.threads:
         torch.set_num_threads(given.threads)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if given.device == "auto" else given.device
@@ -92,7 +98,17 @@ def parse(folder: Path, argv: Sequence[str] | None = None) -> Options:
     out = given.out or Path("runs") / f"{folder.parent.name}-{folder.name}" / name
     cache = given.cache or out.parent / "cache"
     return Options(
-        given.data, out, cache, given.method, given.fold, settings, device, given.resume, given.minutes, given.quiet
+        data=given.data,
+        out=out,
+        cache=cache,
+        method=given.method,
+        fold=given.fold,
+        settings=settings,
+        device=device,
+        resume=given.resume,
+        minutes=given.minutes,
+        quiet=given.quiet,
+        graph=given.graph,
     )
 
 
@@ -104,6 +120,26 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
             merge(merged[key], value) if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping) else value
         )
     return merged
+
+
+def _with_method(settings: dict[str, Any], layer: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """Return settings with the training that a file has for a method: above the file's own, below the next file's."""
+    own = layer.get("methods", {}).get(method, {}).get("training", {})
+    return merge(settings, {"training": own})
+
+
+def built(kind: Callable[..., T], values: Mapping[str, Any], section: str) -> T:
+    """Return what a section of the settings describes.
+
+    Raises
+    ------
+    ConfigError
+        If a name in it is missing or not known.
+    """
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise ConfigError(f"the section [{section}] of the settings does not fit", why=str(error)) from error
 
 
 def _label_settings(settings: Mapping[str, Any], given: argparse.Namespace) -> dict[str, Any]:

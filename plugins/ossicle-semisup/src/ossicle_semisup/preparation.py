@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ossicle.audio.clip_cache import ClipCache, prepare_clips
 from ossicle.audio.log_mel import LogMel, LogMelSettings
-from ossicle.errors import InputError
+from ossicle.errors import ConfigError, InputError
 from ossicle.registry import default_registry
-from ossicle_semisup.options import Options
+from ossicle_semisup.options import Options, built
 from ossicle_semisup.ramps import Ramp
 from ossicle_semisup.splits import choose_labeled, hold_out, leaks
 
@@ -51,7 +51,7 @@ def prepare(options: Options, say: Callable[[str], None]) -> Prepared:
             why=f"the first is {missing[0]}",
             hint=f"get the data set at {dataset.home}" if dataset.home else None,
         )
-    front_end = LogMelSettings(**settings["front_end"])
+    front_end = built(LogMelSettings, settings["front_end"], "front_end")
     cache = prepare_clips(
         options.cache / f"{front_end.sample_rate}-{front_end.n_samples}",
         [record.path for record in records],
@@ -86,16 +86,14 @@ def arrange(
     ConfigError
         If a class is left without a label.
     """
-    records, front_end = dataset.clips(), LogMelSettings(**settings["front_end"])
+    records, front_end = dataset.clips(), built(LogMelSettings, settings["front_end"], "front_end")
     warnings = [f"{records[i].path} is left out: {why}" for i, why in sorted(cache.failed.items())]
-    how = settings.get("split", {})
-    parts = {
-        name: [i for i in found if i not in cache.failed] for name, found in dataset.split(fold=fold, **how).items()
-    }
-    warnings += leaks(parts, records)
+    found = built(dataset.split, {"fold": fold, **settings.get("split", {})}, "split")
+    parts = {name: [i for i in indices if i not in cache.failed] for name, indices in found.items()}
     seed, labels = settings["training"]["seed"], settings["labels"]
     if labels.get("valid"):
         parts["train"], parts["valid"] = hold_out(parts["train"], records, labels["valid"], seed)
+    warnings += leaks(parts, records)
     labeled, others = choose_labeled(
         parts["train"],
         records,
@@ -108,6 +106,10 @@ def arrange(
     parts |= {"labeled": labeled, "unlabeled": unlabeled}
     if settings["data"]["test_on_valid"]:
         parts["test"] = parts.pop("valid")
+    if not parts.get("test"):
+        raise ConfigError(
+            "no clip is for testing", hint="name some as test clips, or hold a part out: --valid 0.2 --test-on-valid"
+        )
     if decibels is None:
         analyse = LogMel(front_end)
         decibels = torch.cat([analyse(cache.waves(chunk)) for chunk in torch.arange(len(records)).split(64)])
@@ -129,8 +131,10 @@ def build_method(settings: Mapping[str, Any], ready: Prepared) -> Any:
         return registry.build("backbone", name, classes=classes, seed=seed, **backbone)
 
     given = {k: v for k, v in settings["method"].items() if k not in ("name", "component", "seed")}
-    if isinstance(given.get("ramp"), Mapping):
-        given["ramp"] = Ramp(**given["ramp"])
+    if isinstance(given.get("ramp"), str):
+        given["ramp"] = {"shape": given["ramp"]}
+    if "ramp" in given:
+        given["ramp"] = built(Ramp, given["ramp"], "method.ramp")
     component = settings["method"]["component"]
     target = registry.get("ssl-method", component)
     known = inspect.signature(target).parameters

@@ -10,14 +10,15 @@ import torch
 
 from ossicle.audio.classifier import load_classifier, save_classifier
 from ossicle.audio.log_mel import LogMel
-from ossicle.errors import ConfigError, OssicleError
+from ossicle.errors import OssicleError
 from ossicle.runs.folder import RunFolder
 from ossicle.runs.log import METRICS, MetricsLog
 from ossicle.runs.report import write_report
 from ossicle.training.distributed import Ranks
 from ossicle.training.loop import STATE_FILE, LoopConfig, run_loop
 from ossicle.training.memory import keep_freed_memory
-from ossicle_semisup.options import Options, parse
+from ossicle_semisup.graphs import GraphedTrainer
+from ossicle_semisup.options import Options, built, parse
 from ossicle_semisup.preparation import build_method, prepare
 from ossicle_semisup.summary import SUMMARY, summarise
 from ossicle_semisup.trainer import Clips, SemiTrainer, TrainingConfig
@@ -51,10 +52,9 @@ class _Run:
 
     def __init__(self, options: Options, ranks: Ranks) -> None:
         self.options, self.ranks = options, ranks
-        try:
-            self.config = TrainingConfig(**options.settings["training"])
-        except TypeError as error:
-            raise ConfigError("the recipe has a training setting that is not known", why=str(error)) from error
+        self.config = built(TrainingConfig, options.settings["training"], "training")
+        loop = {"steps": self.config.steps, "minutes": options.minutes, **options.settings.get("loop", {})}
+        self.loop = built(LoopConfig, loop, "loop")
         # The others find the folder and the decoded clips of the first.
         with ranks.first_alone():
             self.folder = RunFolder.create(options.out, options.settings, resume=options.resume or not ranks.first)
@@ -80,14 +80,15 @@ class _Run:
         clips = Clips(ready.cache.waves, ready.decibels, labels, *chosen)
         method = build_method(self.options.settings, ready)
         front_end = LogMel(ready.front_end)
-        return SemiTrainer(method, clips, front_end, self.config, classes=len(ready.labels), ranks=self.ranks)
+        kind = GraphedTrainer if self.options.graph and self.ranks.alone else SemiTrainer
+        return kind(method, clips, front_end, self.config, classes=len(ready.labels), ranks=self.ranks)
 
     def train(self) -> int:
         """Take all steps, evaluate, and return the exit code."""
         first = self.ranks.first
         done = run_loop(
             self.trainer,
-            LoopConfig(steps=self.config.steps, minutes=self.options.minutes, **self.options.settings.get("loop", {})),
+            self.loop,
             self.folder.path if first else None,
             log=self._write,
             validate=self._validate if first and "valid" in self.ready.parts else None,

@@ -44,6 +44,9 @@ class MeanTeacher(Method):
     statistics
         The teacher's batch normalisation: ``own`` (training mode, its own running statistics), ``average`` (running
         statistics averaged as weights are, evaluation mode) or ``copy`` (the student's, evaluation mode).
+    separate
+        The student hears labelled and unlabelled clips in a pass each, as a supervised network hears the former: with batch
+        statistics of their own.
     mixing
         ``paper``: the teacher hears clips mixed within the batch, as a kind of noise (Cances et al., 2022).
         ``interpolate``: the student hears mixed clips and is compared with the mixture of the teacher's predictions
@@ -66,6 +69,7 @@ class MeanTeacher(Method):
         ramp: Ramp | None = None,
         on_labeled: bool | None = None,
         statistics: Statistics | None = None,
+        separate: bool = False,
     ) -> None:
         super().__init__(make_network, classes=classes, seed=seed)
         chosen = resolve(PRESETS, preset, locals())
@@ -83,7 +87,7 @@ class MeanTeacher(Method):
         )
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
         self._decay, self._mixing, self._alpha = decay, mixing, alpha
-        self._weight, self._ramp = chosen["weight"], chosen["ramp"]
+        self._weight, self._ramp, self._separate = chosen["weight"], chosen["ramp"], separate
         self._on_labeled, self._statistics = chosen["on_labeled"], chosen["statistics"]
 
     def train(self, mode: bool = True) -> MeanTeacher:
@@ -124,11 +128,11 @@ class MeanTeacher(Method):
         with torch.no_grad():
             target = torch.softmax(self.teacher(torch.cat(heard)).float(), dim=1)
         if self._mixing == "interpolate":
-            logits_x, logits_u = together(self.student, x, _mixed(u, "unlabeled", drawn))
+            logits_x, logits_u = together(self.student, x, _mixed(u, "unlabeled", drawn), separate=self._separate)
             split = len(target) - len(u)
             target = torch.cat([target[:split], _mixed(target[split:], "unlabeled", drawn)])
         else:
-            logits_x, logits_u = together(self.student, x, u)
+            logits_x, logits_u = together(self.student, x, u, separate=self._separate)
         said = torch.softmax(torch.cat([logits_x, logits_u]) if self._on_labeled else logits_u, dim=1)
         loss_x = cross_entropy(logits_x, y).mean()
         distance = (said - target).square().mean()
