@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from html import escape
 
 import pytest
 from report_sections import HOSTILE, RATE, tone
@@ -47,7 +48,8 @@ def titles(html):
 
 
 def test_a_finished_run_is_told_from_its_files_alone(tmp_path):
-    html = write_report(make_run(tmp_path / "run")).read_text("utf-8")
+    folder = make_run(tmp_path / "run")
+    html = write_report(folder).read_text("utf-8")
     assert titles(html) == [
         "Warnings", "Results", "Curves", "Confusion, ema", "Confusion, ema, class by class", "By speaker",
         "Wrong answers", "Command", "Configuration", "Environment", "Files",
@@ -55,7 +57,8 @@ def test_a_finished_run_is_told_from_its_files_alone(tmp_path):
     assert "cats and dogs" in html and "few labels" in html and "training.steps" in html
     assert "dog answered as cat: 1 of 2" in html
     assert re.search(r"error rate ema, %</dt><dd>25<", html)
-    assert "<code>python" in html or "<code>pytest" in html
+    command = json.loads((folder / "run.json").read_text("utf-8"))["environment"]["command"]
+    assert f"<code>{escape(command)}" in html
 
 
 def test_what_is_missing_is_left_out(tmp_path):
