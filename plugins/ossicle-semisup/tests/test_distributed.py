@@ -42,6 +42,9 @@ for name, settings in json.loads(sys.argv[3]).items():
     found[name]["statistics"] = float(sum(b.double().abs().sum() for b in method.buffers()))
 Path(sys.argv[2], f"{ranks.rank}.json").write_text(json.dumps(found))
 ranks.leave()
+tasks = Path("/proc/self/task")  # Linux alone has it
+threads = [(task / "comm").read_text().strip() for task in tasks.iterdir()] if tasks.is_dir() else []
+assert not any("gloo" in name for name in threads), threads
 """
 
 METHODS = {
@@ -71,7 +74,7 @@ def start(command, world, **environment):
     return ended
 
 
-def test_two_processes_have_the_losses_of_one(tmp_path):
+def test_two_processes_have_the_losses_of_one_and_leave_no_thread(tmp_path):
     for world in (1, 2):
         (tmp_path / str(world)).mkdir()
         command = [sys.executable, "-c", STEPS, str(HERE), str(tmp_path / str(world)), json.dumps(METHODS)]

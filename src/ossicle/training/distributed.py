@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +58,10 @@ class Ranks:
             place = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
             torch.cuda.set_device(place)
         if not dist.is_initialized():
+            # Default arguments in it hold the process group that is there when it is imported, and torch imports it at some
+            # later time: that group's threads would then outlive leave(), and the process might be aborted at its end.
+            from torch.distributed import nn as _  # noqa: F401
+
             dist.init_process_group("nccl" if place.type == "cuda" else "gloo")
         return cls(dist.get_rank(), dist.get_world_size(), place)
 
@@ -89,11 +94,7 @@ class Ranks:
         """Return the mean over the processes of a tensor that has one shape in all, without a gradient."""
         if self.alone:
             return value
-        import torch.distributed as dist
-
-        total = value.detach().clone()
-        dist.all_reduce(total)
-        return total / self.world
+        return _summed(value) / self.world
 
     def gather(self, rows: Tensor) -> Tensor:
         """Return the rows (B, ...) of all processes, in their order, without a gradient."""
@@ -151,6 +152,31 @@ class Ranks:
             dist.destroy_process_group()
 
 
+class _SumOverRanks(torch.autograd.Function):
+    """The sum over the processes, whose gradient is the sum of theirs; torch's own of ``torch.distributed.nn`` is deprecated."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        return _summed(value)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _summed(gradients[0])
+
+
+def _summed(value: Tensor) -> Tensor:
+    import torch.distributed as dist
+
+    total = value.detach().clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(total)
+    return total
+
+
+def _sum_over_ranks(value: Tensor) -> Tensor:
+    total: Tensor = _SumOverRanks.apply(value)  # type: ignore[no-untyped-call]
+    return total
+
+
 class JointBatchNorm2d(nn.BatchNorm2d):
     """Batch normalisation by the statistics of all processes' rows; torch's own does this on GPUs alone.
 
@@ -162,14 +188,12 @@ class JointBatchNorm2d(nn.BatchNorm2d):
         """Return (B, C, H, W) of (B, C, H, W)."""
         if not self.training:
             return super().forward(x)
-        from torch.distributed.nn.functional import all_reduce
-
         wide = x.float()
         axes, shape = (0, 2, 3), (1, -1, 1, 1)
-        count = all_reduce(wide.new_tensor(float(wide.numel() // wide.shape[1])))
-        mean = all_reduce(wide.sum(axes)) / count
+        count = _sum_over_ranks(wide.new_tensor(float(wide.numel() // wide.shape[1])))
+        mean = _sum_over_ranks(wide.sum(axes)) / count
         centred = wide - mean.view(shape)
-        variance = all_reduce(centred.square().sum(axes)) / count
+        variance = _sum_over_ranks(centred.square().sum(axes)) / count
         if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
             self._follow(mean.detach(), variance.detach() * count / (count - 1))
         y = centred * torch.rsqrt(variance + self.eps).view(shape)
