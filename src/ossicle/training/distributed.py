@@ -173,7 +173,7 @@ def _summed(value: Tensor) -> Tensor:
 
 
 def _sum_over_ranks(value: Tensor) -> Tensor:
-    total: Tensor = _SumOverRanks.apply(value)  # type: ignore[no-untyped-call]
+    total: Tensor = _SumOverRanks.apply(value)
     return total
 
 
