@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from ossicle.cli.batch import Outcome, Work, attempt
 from ossicle.cli.outputs import Job
 from ossicle.cli.pool import cores
-from ossicle.errors import InputError, MissingPackageError
+from ossicle.errors import ConfigError, InputError, MissingPackageError
 
 _RETRIES = 3
 
@@ -30,13 +31,16 @@ class _Worker:
 def run_ray(jobs: Sequence[Job], work: Work, workers: int) -> Iterator[Outcome]:
     """Yield outcomes as they come, by Ray Data; inputs and outputs must lie where every machine sees them.
 
-    A worker that dies is replaced and its job done again. Where the cluster goes away, every job not yet reported fails by
-    name; outputs appear whole or not at all, so running again goes on.
+    A worker that dies is replaced and its job done again. Where the cluster goes away, a job whose output has appeared since
+    the start is written, reported or not: outputs appear whole or not at all. All others fail by name, and running again goes
+    on with them.
 
     Raises
     ------
     MissingPackageError
         If Ray is not installed.
+    ConfigError
+        If there is no cluster at ``RAY_ADDRESS``, or none can be started here.
     """
     try:
         import ray
@@ -47,8 +51,12 @@ def run_ray(jobs: Sequence[Job], work: Work, workers: int) -> Iterator[Outcome]:
     started = not ray.is_initialized()
     if started:
         local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers, "include_dashboard": False}
-        ray.init(logging_level="ERROR", log_to_driver=False, **local)
+        try:
+            ray.init(logging_level="ERROR", log_to_driver=False, **local)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise _unreachable(error) from error
     left = dict(enumerate(jobs))
+    before = {index: _seen(job) for index, job in left.items()}
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
         data = ray.data.from_items([{"index": i, "job": job} for i, job in left.items()], override_num_blocks=len(jobs))
@@ -65,8 +73,30 @@ def run_ray(jobs: Sequence[Job], work: Work, workers: int) -> Iterator[Outcome]:
             yield row["outcome"]
     except ray.exceptions.RayError as error:
         why = f"the cluster went away: {type(error).__name__}"
-        for job in left.values():
-            yield Outcome(job, "failed", error=InputError(f"{job.source.label} was not finished", why=why))
+        for index, job in left.items():
+            if _seen(job) not in (None, before[index]):
+                yield Outcome(job, "written")
+                continue
+            failure = InputError(f"{job.source.label} was not finished", why=why, hint="run again to go on")
+            yield Outcome(job, "failed", error=failure)
     finally:
         if started:
             ray.shutdown()
+
+
+def _unreachable(error: Exception) -> ConfigError:
+    address = os.environ.get("RAY_ADDRESS")
+    return ConfigError(
+        f"the Ray cluster at {address} cannot be reached" if address else "a local Ray cluster cannot be started",
+        why=" ".join(str(error).split())[:200] or type(error).__name__,
+        hint="set RAY_ADDRESS to a running cluster's, unset it for a local one, or use --engine local",
+    )
+
+
+def _seen(job: Job) -> tuple[int, int] | None:
+    """Return what tells a job's output from another that stood in its place, or None where there is none."""
+    try:
+        found = Path(job.target).stat() if job.target else None
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns) if found else None
