@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-PROPERTIES = Path(__file__).parent / "test_properties.py"
+HERE = Path(__file__).parent
 PACKAGE = "ossicle_semisup"
 
 # (what is broken, module, a line of its source, the line in its place, the test, its arguments)
+RESUMES = "test_a_resumed_run_is_the_unbroken_one_to_the_bit"
 BROKEN = [
     ("the weight is not at least a half", "mixing", "weights = torch.maximum(weights, 1 - weights)", "pass", "test_the_heavier_weight_comes_first", {"alpha": 0.75, "per_example": True}),
     ("labels are mixed by another weight", "mixing", "return blend(x, x[permutation], lam), blend(y, y[permutation], lam)", "return blend(x, x[permutation], lam), blend(y, y[permutation], 1 - lam)", "test_mixed_labels_sum_to_one_and_follow_the_inputs", {}),
@@ -41,7 +42,15 @@ BROKEN = [
     ("a batch aligns itself", "methods.remixmatch", "self._history.mean(dim=0), self.p_data", "torch.softmax(logits_of(self.student, [weak])[0], dim=1).mean(dim=0), self.p_data", "test_remixmatch_aligns_by_batches_before_this_one", {}),
     ("the history forgets its oldest last", "methods.remixmatch", "self._written % len(self._history)", "self._written.clamp(max=len(self._history) - 1)", "test_remixmatch_remembers_as_many_batches_as_it_is_told", {}),
     ("flips are always both", "methods.remixmatch", "kinds % 2 == 1", "kinds >= 2", "test_flips_take_a_quarter_of_the_batch_each", {}),
+    ("the teacher's decay is forgotten", "methods.mean_teacher", "1.0 - min(1.0 - 1.0 / (step + 1), self._decay)", "1.0 / (step + 1)", "test_the_teacher_is_the_student_after_the_first_step_and_whenever_nothing_decays", {}),
     ("a ramp ignores the run's length", "ramps", "self.share * progress.steps if self.steps is None", "100.0 * progress.steps if self.steps is None", "test_a_ramp_counts_steps_or_a_share_of_the_run", {}),
+    ("a resumed run counts from zero", "trainer", 'self.step_number = int(state["step"])', "self.step_number = 0", RESUMES, {"method": "MixMatch"}),
+    ("a resumed run's optimizer starts anew", "trainer", 'self.optimizer.load_state_dict(state["optimizer"])', "pass", RESUMES, {"method": "Supervised"}),
+    ("a resumed run's average starts anew", "trainer", 'self.average.module.load_state_dict(state["average"])', "pass", RESUMES, {"method": "Supervised"}),
+    ("a resumed run draws on from the seed", "trainer", 'generator_for(c.seed, "step", number, *([] if self.ranks.first else [self.ranks.rank]))', 'self.__dict__.setdefault("_draw", generator_for(c.seed))', RESUMES, {"method": "FixMatch"}),
+    ("a resumed run's order starts anew", "sampler", "at = torch.arange(", "step = self.__dict__['_seen'] = self.__dict__.get('_seen', -1) + 1; at = torch.arange(", RESUMES, {"method": "Supervised"}),
+    ("a resumed ReMixMatch forgets its history", "methods.remixmatch", 'torch.full((history, classes), 1 / classes))', 'torch.full((history, classes), 1 / classes), persistent=False)', RESUMES, {"method": "ReMixMatch"}),
+    ("a resumed Mean Teacher's teacher is its student", "trainer", 'self.method.load_state_dict(state["method"])', 'self.method.load_state_dict(state["method"]); self.method.teacher.load_state_dict(self.method.student.state_dict())', RESUMES, {"method": "MeanTeacher"}),
 ]  # fmt: skip
 
 
@@ -63,16 +72,16 @@ class _Broken:
 
 
 @pytest.fixture
-def properties():
-    """Load the property tests over the package as it is, or over one with a broken module."""
+def load():
+    """Load a file of tests over the package as it is, or over one with a broken module."""
     kept = {name: module for name, module in sys.modules.items() if name.split(".")[0] in (PACKAGE, "small")}
     finders = list(sys.meta_path)
 
-    def load(*broken):
+    def load(file, *broken):
         for name in [name for name in sys.modules if name.split(".")[0] in (PACKAGE, "small")]:
             del sys.modules[name]
         sys.meta_path[:] = [_Broken(*broken), *finders] if broken else finders
-        spec = importlib.util.spec_from_file_location("properties_of_the_broken", PROPERTIES)
+        spec = importlib.util.spec_from_file_location("tests_of_the_broken", HERE / file)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
@@ -84,16 +93,20 @@ def properties():
     sys.modules.update(kept)
 
 
-def call(tests, test, arguments):
-    arguments = {**arguments, **({"distance": tests.cross_entropy} if arguments.get("kind") == "cross-entropy" else {})}
-    getattr(tests, test)(**arguments)
+def call(tests, test, arguments, folder):
+    """Call a test; classes and functions are named in the list, as each load of the package has its own."""
+    given = {key: getattr(tests, value) if key == "method" else value for key, value in arguments.items()}
+    if "kind" in given:
+        given["distance"] = getattr(tests, given["kind"].replace("-", "_"))
+    getattr(tests, test)(**given, **({"tmp_path": folder} if test == RESUMES else {}))
 
 
 @pytest.mark.parametrize(
     ("module", "old", "new", "test", "arguments"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN]
 )
-def test_what_is_broken_is_found(module, old, new, test, arguments, properties):
-    call(properties(), test, arguments)  # whole, it passes
-    broken = properties(module, old, new)
+def test_what_is_broken_is_found(module, old, new, test, arguments, load, tmp_path):
+    file = "test_trainer.py" if test == RESUMES else "test_properties.py"
+    call(load(file), test, arguments, tmp_path)  # whole, it passes
+    broken = load(file, module, old, new)
     with pytest.raises(AssertionError):
-        call(broken, test, arguments)
+        call(broken, test, arguments, tmp_path)
