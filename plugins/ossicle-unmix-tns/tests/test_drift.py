@@ -114,6 +114,16 @@ def test_a_continual_stream_carries_over_what_a_single_one_forgets(network, hear
     assert found["single"] != found["continual"]
 
 
+def test_a_frozen_adapter_does_not_care_what_came_before(network, heard):
+    inputs, labels = heard
+    orders = [StreamProtocol(order=order, batch_size=8, domains=(CLEAN,)) for order in ("iid", "sorted")]
+    one, other = (run_stream(network, "unmix-tns", {}, p, inputs, labels, frozen=True)[0].error for p in orders)
+    assert one == other
+    source = run_stream(network, "source", {}, orders[0], inputs, labels)
+    assert run_stream(network, "rbn", {"rate": 0.9}, orders[0], inputs, labels, frozen=True) == source
+    assert run_stream(network, "rbn", {"rate": 0.9}, orders[0], inputs, labels) != source
+
+
 def test_a_mixed_stream_hears_each_clip_in_its_own_domain(network, heard):
     inputs, labels = heard
     mixed = StreamProtocol(order="iid", domains=DOMAINS, batch_size=10, setting="mixed")
@@ -235,14 +245,19 @@ def test_claims_are_told_with_their_figures_whether_they_hold_or_not():
     good = {
         ("source", "dirichlet"): {"clean": 5.0, "gain": 60.0, "pitch": 40.0},
         ("unmix-tns", "dirichlet"): {"clean": 5.5, "gain": 20.0, "pitch": 30.0},
+        ("source", "iid"): {"clean": 5.0},
+        ("unmix-tns-still", "iid"): {"clean": 4.5},
         ("unmix-tns", "iid"): {"gain": 22.0, "pitch": 32.0},
         ("tbn", "iid"): {"gain": 20.0, "pitch": 30.0},
         ("tbn", "dirichlet"): {"gain": 60.0, "pitch": 60.0},
         ("rbn", "dirichlet"): {"gain": 30.0, "pitch": 35.0},
     }
     assert all(claim["holds"] for claim in check_claims(make_rows(good)).values())
-    assert len(check_claims(make_rows(good))) == 4  # nothing is said of batch 1, which was not run
-    bad = good | {("unmix-tns", "dirichlet"): {"clean": 6.5, "gain": 33.0, "pitch": 41.0}}
+    assert len(check_claims(make_rows(good))) == 5  # nothing is said of batch 1, which was not run
+    bad = good | {
+        ("unmix-tns", "dirichlet"): {"clean": 6.5, "gain": 33.0, "pitch": 41.0},
+        ("unmix-tns-still", "iid"): {"clean": 6.5},
+    }
     claims = check_claims(make_rows(bad))
     assert not any(claim["holds"] for claim in claims.values())
     assert claims["better than source on 80 % of the corruptions"]["not_better"] == ["pitch"]

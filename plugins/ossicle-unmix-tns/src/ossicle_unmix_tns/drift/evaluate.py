@@ -52,6 +52,8 @@ def run_stream(
     protocol: StreamProtocol,
     inputs: Mapping[tuple[str, int], Tensor],
     labels: Tensor,
+    *,
+    frozen: bool = False,
 ) -> list[DomainResult]:
     """Run one adapter over one stream.
 
@@ -65,9 +67,13 @@ def run_stream(
         Standardised log-mels (W, 1, M, T) by domain.
     labels
         Classes of the windows, (W,).
+    frozen
+        The adapter's state stays what it is before the first window.
     """
     worker = default_registry().build("adapter", adapter, **settings)
     adapted = worker.adapt(network)
+    if frozen:
+        worker.freeze(adapted)
     domains = protocol.heard()
     if protocol.setting == "single" and protocol.batch_size <= _SMALL and adapter in _SIDE_BY_SIDE:
         copies = SideBySide(adapted, len(domains))

@@ -29,7 +29,7 @@ from ossicle_unmix_tns.streams.protocol import CLEAN, StreamProtocol
 _FIRST_SEED = 2020
 """The authors' first seed of an order."""
 
-_OURS = ("component", "smallest_batch", "largest_batch", "seeded", "by_batch_size")
+_OURS = ("component", "smallest_batch", "largest_batch", "seeded", "by_batch_size", "frozen", "streams")
 """Settings of a recipe's adapter that are not the component's."""
 
 _SETS = {"tested": TESTED, "held-out": HELD_OUT, "all": TYPES}
@@ -202,8 +202,9 @@ def protocol(options: Options, name: str, seed: int) -> StreamProtocol:
     return StreamProtocol(**stream, domains=domains, seed=_FIRST_SEED + seed)
 
 
-def _takes(chosen: Mapping[str, Any], batch_size: int) -> bool:
-    return chosen.get("smallest_batch", 1) <= batch_size <= chosen.get("largest_batch", batch_size)
+def _takes(chosen: Mapping[str, Any], stream: str, batch_size: int) -> bool:
+    fits = chosen.get("smallest_batch", 1) <= batch_size <= chosen.get("largest_batch", batch_size)
+    return fits and stream in chosen.get("streams", (stream,))
 
 
 def adapter_settings(chosen: Mapping[str, Any], name: str, batch_size: int, seed: int) -> tuple[str, dict[str, Any]]:
@@ -226,14 +227,15 @@ def _run(options: Options) -> int:
     for name, seed in itertools.product(options.streams, options.seeds):
         waiting = [adapter for adapter in options.adapters if not table.has(seed, adapter, name)]
         stream = protocol(options, name, seed)
-        waiting = [a for a in waiting if _takes(chosen[a], stream.batch_size)]
+        waiting = [a for a in waiting if _takes(chosen[a], name, stream.batch_size)]
         if not waiting:
             continue
         network, front_end = bench.classifier(seed)
         inputs = bench.inputs(front_end, stream.heard())
         for adapter in waiting:
             component, own = adapter_settings(chosen[adapter], adapter, stream.batch_size, seed)
-            results = run_stream(network, component, own, stream, inputs, bench.labels)
+            frozen = chosen[adapter].get("frozen", False)
+            results = run_stream(network, component, own, stream, inputs, bench.labels, frozen=frozen)
             table.add(seed, adapter, name, stream, results)
             say(f"seed {seed}, {name}, {adapter}: error {sum(r.error for r in results) / len(results):.2f} %")
     write_report(folder.path, table)
