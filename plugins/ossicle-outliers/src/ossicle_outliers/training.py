@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ossicle.training.seeds import generator_for
+from ossicle_outliers.direct_step import DirectStep
 from ossicle_outliers.networks import Autoencoder
 from ossicle_outliers.scores import bias_parts, variance_of
 
@@ -77,10 +78,12 @@ def train(
     seed: int = 0,
     variance_floor: float = 1e-5,
     watch: Callable[[int, Autoencoder], None] | None = None,
+    direct: bool = True,
 ) -> History:
     """Train a network on rows (n, d) in place; what is drawn depends on the seed alone.
 
-    `watch` is called after every epoch with its number, from 1 on, and the network.
+    `watch` is called after every epoch with its number, from 1 on, and the network. Without `direct`, or where a network is made
+    of more than linear layers and ReLU, gradients come from autograd: they are the same.
     """
     draw = generator_for(seed, "batches")
     trained, kept = _held_out(rows, training.held_out, draw)
@@ -89,7 +92,8 @@ def train(
     batches = max(1, round(len(trained) / size))
     total = min(training.epochs * batches, training.steps or training.epochs * batches)
     look_every = max(1, total // training.looks)
-    optimizer = torch.optim.Adam(network.parameters(), lr=training.learning_rate, fused=True)
+    step = DirectStep(network, variance_floor) if direct and DirectStep.takes(network) else None
+    optimizer = torch.optim.Adam([step.vector] if step else network.parameters(), lr=training.learning_rate, fused=True)
     best, best_state, left = math.inf, None, training.patience
     network.train()
     for epoch in range(1, training.epochs + 1):
@@ -97,9 +101,12 @@ def train(
             group["lr"] = training.learning_rate * 0.5 ** ((epoch - 1) // training.halve_every)
         order = torch.randperm(len(trained), generator=draw).to(rows.device) if batches > 1 else None
         for chosen in order.tensor_split(batches) if order is not None else [slice(None)]:
-            loss = loss_of(network, trained[chosen], variance_floor)
-            optimizer.zero_grad()
-            loss.backward()
+            if step:
+                loss = step(trained[chosen])
+            else:
+                loss = loss_of(network, trained[chosen], variance_floor)
+                optimizer.zero_grad()
+                loss.backward()
             optimizer.step()
             history.steps += 1
             if kept is not None and history.steps % look_every == 0:
@@ -117,6 +124,8 @@ def train(
             watch(epoch, network)
         if left <= 0 or history.steps >= total:
             break
+    if step:
+        step.leave()
     if best_state is not None:
         network.load_state_dict(best_state)
     else:
