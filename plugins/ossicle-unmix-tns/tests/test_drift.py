@@ -1,6 +1,6 @@
 """The benchmark: data and splits, streams in small, the table of a recipe from nothing to figures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,15 @@ import ossicle
 from ossicle.audio.clip_cache import ClipCache
 from ossicle.audio.log_mel import LogMelSettings
 from ossicle.errors import ConfigError, InputError
-from ossicle_unmix_tns.drift.claims import check_claims
+from ossicle_unmix_tns.drift.claims import CORRELATED, check_claims
 from ossicle_unmix_tns.drift.data import Clips, find_windows, split_clips
 from ossicle_unmix_tns.drift.evaluate import run_stream
 from ossicle_unmix_tns.drift.figures import draw_lines
 from ossicle_unmix_tns.drift.recipe import adapter_settings, run
-from ossicle_unmix_tns.drift.report import ResultTable, read_protocols
-from ossicle_unmix_tns.drift.rows import Row, by_seed, corrupted, read_rows
+from ossicle_unmix_tns.drift.report import ResultTable, read_protocols, write_table
+from ossicle_unmix_tns.drift.rows import COLUMNS, Row, by_seed, corrupted, read_rows
 from ossicle_unmix_tns.drift.side_by_side import SideBySide
+from ossicle_unmix_tns.drift.table import main as print_table
 from ossicle_unmix_tns.streams.protocol import CLEAN, StreamProtocol
 
 RECIPES = Path(__file__).parents[3] / "recipes"
@@ -261,3 +262,21 @@ def test_claims_are_told_with_their_figures_whether_they_hold_or_not():
     claims = check_claims(make_rows(bad))
     assert not any(claim["holds"] for claim in claims.values())
     assert claims["better than source on 80 % of the corruptions"]["not_better"] == ["pitch"]
+
+
+def test_a_table_has_means_over_corruptions_their_spread_and_the_least_in_bold(tmp_path, capsys):
+    errors = {("source", stream): {"clean": 5.0, "gain": 60.0, "pitch": 40.0} for stream in (*CORRELATED, "iid")}
+    errors |= {("unmix-tns", stream): {"clean": 6.0, "gain": 20.0, "pitch": 30.0} for stream in (*CORRELATED, "iid")}
+    rows = make_rows(errors | {("tbn", "dirichlet"): {"clean": 9.0, "gain": 70.0, "pitch": 70.0}})
+    other = [replace(row, seed=1, error=row.error + 2) for row in rows if row.adapter == "unmix-tns"]
+    write_table(tmp_path / "results.csv", COLUMNS, [row.cells() for row in [*rows, *other]])
+    assert print_table([str(tmp_path / "results.csv")]) == 0
+    head, _, source, own, tbn = (
+        [cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()
+    )
+    assert head == ["adapter", "clean, dirichlet", *CORRELATED, "correlated", "iid"]
+    assert source == ["source", "**5.0**", "50.0", "50.0", "50.0", "50.0", "50.0"]
+    assert own == ["unmix-tns", "7.0 ± 1.4", *["**26.0 ± 1.4**"] * 5]
+    assert tbn == ["tbn", "9.0", "70.0", "", "", "", ""]
+    assert print_table([str(tmp_path / "results.csv"), "--streams", "iid"]) == 0
+    assert "| adapter | clean, iid | iid |" in capsys.readouterr().out
