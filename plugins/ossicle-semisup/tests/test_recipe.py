@@ -150,6 +150,9 @@ def test_unknown_settings_are_named(digits, tmp_path, capsys):
     assert "speed" in capsys.readouterr().err
     assert run(FSDD, options(digits, tmp_path / "b", "--set", "method.treshold=0.9")) == 2
     assert "treshold" in capsys.readouterr().err
+    change = "methods.fixmatch.threshold=0.9"  # of the recipe's methods, one of which has been chosen by now
+    assert run(FSDD, options(digits, tmp_path / "c", "--set", change)) == 2
+    assert "write method.threshold" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

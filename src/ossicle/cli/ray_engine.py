@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from ossicle.cli.batch import Outcome, Work, attempt
@@ -18,14 +18,15 @@ _RETRIES = 3
 class _Worker:
     """One actor: it holds the model and does one job after the other."""
 
-    def __init__(self, work: Work, threads: int) -> None:
+    def __init__(self, work: Work, jobs: Sequence[Job], threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)
-        self._work = work
+        self._work, self._jobs = work, jobs
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        return {"index": row["index"], "outcome": attempt(row["job"], self._work)}
+        # Ray keeps rows in Arrow's columns, which hold bytes, and no objects without a complaint.
+        return {"index": row["index"], "outcome": pickle.dumps(attempt(self._jobs[row["index"]], self._work))}
 
 
 def run_ray(jobs: Sequence[Job], work: Work, workers: int) -> Iterator[Outcome]:
@@ -59,10 +60,10 @@ def run_ray(jobs: Sequence[Job], work: Work, workers: int) -> Iterator[Outcome]:
     before = {index: _seen(job) for index, job in left.items()}
     try:
         ray.data.DataContext.get_current().enable_progress_bars = False
-        data = ray.data.from_items([{"index": i, "job": job} for i, job in left.items()], override_num_blocks=len(jobs))
+        data = ray.data.from_items([{"index": index} for index in left], override_num_blocks=len(jobs))
         done = data.map(
             _Worker,
-            fn_constructor_args=(work, max(1, cores() // workers)),
+            fn_constructor_args=(work, list(jobs), max(1, cores() // workers)),
             num_cpus=1,
             concurrency=workers,
             max_restarts=_RETRIES,
@@ -70,7 +71,8 @@ def run_ray(jobs: Sequence[Job], work: Work, workers: int) -> Iterator[Outcome]:
         )
         for row in done.iter_rows():
             del left[row["index"]]
-            yield row["outcome"]
+            # What this process's own workers wrote; nobody else's bytes come this way.
+            yield pickle.loads(row["outcome"])
     except ray.exceptions.RayError as error:
         why = f"the cluster went away: {type(error).__name__}"
         for index, job in left.items():
@@ -96,7 +98,7 @@ def _unreachable(error: Exception) -> ConfigError:
 def _seen(job: Job) -> tuple[int, int] | None:
     """Return what tells a job's output from another that stood in its place, or None where there is none."""
     try:
-        found = Path(job.target).stat() if job.target else None
+        found = job.output.stat() if job.output else None
     except OSError:
         return None
     return (found.st_ino, found.st_mtime_ns) if found else None

@@ -155,6 +155,9 @@ def _label_settings(settings: Mapping[str, Any], given: argparse.Namespace) -> d
 
 def _assign(settings: dict[str, Any], path: Sequence[str], value: Any) -> None:
     *parents, last = path
+    if parents[:1] == ["methods"]:
+        hint = f"write method.{'.'.join(path[2:]) or 'NAME'}: the section of the one that --method chose"
+        raise ConfigError(f"--set {'.'.join(path)} would change nothing", hint=hint)
     for name in parents:
         settings = settings.setdefault(name, {})
         if not isinstance(settings, dict):
