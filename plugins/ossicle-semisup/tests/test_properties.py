@@ -230,6 +230,15 @@ def test_the_teacher_is_the_student_after_the_first_step_and_whenever_nothing_de
             torch.testing.assert_close(mine, its)
 
 
+def test_a_noisier_student_is_compared_with_a_teacher_that_hears_weak_views():
+    method = MeanTeacher(make_network, classes=CLASSES, student_strength="strong")
+    assert {v.name: v.strength for v in method.views if v.source == "unlabeled"} == {
+        "unlabeled": "strong",
+        "unlabeled-teacher": "weak",
+    }
+    assert all(v.strength == "weak" for v in MeanTeacher(make_network, classes=CLASSES).views)
+
+
 def test_the_students_consistency_does_not_come_from_the_teacher_itself():
     # A known fault elsewhere: the student's branch read the teacher's outputs, so this loss was always zero.
     method = MeanTeacher(make_network, classes=CLASSES, weight=1.0, ramp=Ramp("none")).train()

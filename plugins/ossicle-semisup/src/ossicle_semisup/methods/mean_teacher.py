@@ -47,6 +47,8 @@ class MeanTeacher(Method):
     separate
         The student hears labelled and unlabelled clips in a pass each, as a supervised network hears the former: with batch
         statistics of their own.
+    student_strength
+        Of the student's view of unlabelled clips; the teacher's is always weak. ``strong`` makes the student's noise the larger one.
     mixing
         ``paper``: the teacher hears clips mixed within the batch, as a kind of noise (Cances et al., 2022).
         ``interpolate``: the student hears mixed clips and is compared with the mixture of the teacher's predictions
@@ -70,6 +72,7 @@ class MeanTeacher(Method):
         on_labeled: bool | None = None,
         statistics: Statistics | None = None,
         separate: bool = False,
+        student_strength: Literal["weak", "strong"] = "weak",
     ) -> None:
         super().__init__(make_network, classes=classes, seed=seed)
         chosen = resolve(PRESETS, preset, locals())
@@ -78,11 +81,12 @@ class MeanTeacher(Method):
             f"no mixing is called {mixing!r}; there are none, paper, interpolate",
         )
         require(chosen["statistics"] in ("own", "average", "copy"), "statistics are own, average or copy")
+        require(student_strength in ("weak", "strong"), "the student's view is weak or strong")
         require(0 <= decay < 1, "the teacher's decay must lie in [0, 1)")
         self.views = (
             View("labeled", "labeled", "weak"),
             View("labeled-teacher", "labeled", "weak"),
-            View("unlabeled", "unlabeled", "weak"),
+            View("unlabeled", "unlabeled", student_strength),
             View("unlabeled-teacher", "unlabeled", "weak"),
         )
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
