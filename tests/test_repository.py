@@ -21,6 +21,7 @@ TOP = {
     "pyproject.toml",
     "README.md",
     "requirements-dev.txt",
+    "requirements-docs.txt",
     "Makefile",
     "CHANGELOG.md",
     "LICENSE",

@@ -53,5 +53,6 @@ def _package(name: str) -> str:
 
 def _automodules(names: list[str]) -> str:
     return "".join(
-        f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n   :show-inheritance:\n```\n\n" for name in names
+        f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n   :show-inheritance:\n```\n\n"
+        for name in names
     )

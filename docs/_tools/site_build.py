@@ -64,7 +64,9 @@ def _contents(pages: list[str]) -> str:
     parts = {}
     for title, wanted in _SECTIONS:
         # What no section asks for is a guide.
-        parts[title] = [page for want in wanted for page in left if page == want or (want[-1] == "/" and page.startswith(want))]
+        parts[title] = [
+            page for want in wanted for page in left if page == want or (want[-1] == "/" and page.startswith(want))
+        ]
         left = [page for page in left if page not in parts[title]]
     parts["Guides"] = left
     return "".join(
