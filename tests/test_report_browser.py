@@ -1,26 +1,9 @@
 """The report in a real browser: it plays, sorts, fits, and asks the network for nothing."""
 
-import shutil
-
 import pytest
 from report_sections import every_page
 
 from ossicle.runs.report import write_page
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (apt-get install chromium)")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        # Without its sandbox it starts as root too, as in containers; the only page it opens is ours.
-        found = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        )
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")

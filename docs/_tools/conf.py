@@ -22,6 +22,8 @@ html_static_path = ["theme"]
 html_css_files = ["ossicle.css"]
 html_copy_source = False
 html_show_sphinx = False
+# Excerpts under search results are fetched, which browsers refuse for files on a disk.
+html_show_search_summary = False
 html_theme_options = {"navigation_with_keys": True}
-pygments_style = "friendly"
+pygments_style = "default"
 pygments_dark_style = "github-dark"
