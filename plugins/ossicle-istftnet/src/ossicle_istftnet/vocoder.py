@@ -182,7 +182,7 @@ class ISTFTNetVocoder:
         """Yield samples (B, n) of mels (B, M, t) that come in pieces of any size; together they equal one call's.
 
         In float32 every layer keeps what later samples need: nothing is computed twice, and samples come as soon as
-        they are determined, `receptive_field[1]` frames after their own. Float32 noise apart (3e-6), samples are
+        they are determined, `receptive_field[1]` frames after their own. Float32 noise apart (2e-5), samples are
         those of one call.
 
         Parameters
