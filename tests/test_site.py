@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from browser_scripts import COLOURS
 
 ROOT = Path(__file__).parents[1]
 NEEDED = ("sphinx", "myst_parser", "furo")
@@ -99,25 +100,15 @@ def test_a_page_fits_and_what_is_wider_scrolls_in_a_box_of_its_own(opened, name,
 def test_the_front_page_can_be_read(opened, scheme):
     """WCAG AA: text stands out by 4.5 to 1 from the nearest background that is painted behind it."""
     faint = opened("index", 1280, scheme).evaluate(
-        """() => {
-          const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
-          const light = (c) => [0, 1, 2].map((i) => c[i] / 255)
-            .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-          const behind = (one) => {
-            for (let at = one; at; at = at.parentElement) {
-              const colour = parse(getComputedStyle(at).backgroundColor);
-              if (colour.length === 3 || colour[3] > 0) return colour;
-            }
-            return [255, 255, 255];
-          };
+        "() => {"
+        + COLOURS
+        + """
           return [...document.querySelectorAll("article *")].filter((one) =>
             [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim())
             && !one.matches(".headerlink") && one.getClientRects().length
-          ).map((one) => {
-            const ink = light(parse(getComputedStyle(one).color)), paper = light(behind(one));
-            return [(Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05), one.outerHTML.slice(0, 80)];
-          }).filter(([ratio]) => ratio < 4.5);
+          ).map((one) =>
+            [contrast(parse(getComputedStyle(one).color), behind(one)), one.outerHTML.slice(0, 80)]
+          ).filter(([ratio]) => ratio < 4.5);
         }"""
     )
     assert faint == []

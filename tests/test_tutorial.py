@@ -70,6 +70,13 @@ def test_only_the_making_of_the_environment_is_not_run():
     assert kept == ["makes the environment in which the rest is run"]
 
 
+def test_a_reader_sees_which_file_a_block_is():
+    text = (ROOT / PAGE).read_text("utf-8")
+    for block in BLOCKS:
+        if block.file:
+            assert f"\n`{block.file}`:\n\n<!-- file: {block.file} -->\n" in text
+
+
 @pytest.fixture
 def lab(tmp_path):
     """An environment of its own that has all of this one's packages: (folder, environment variables, its `bin`)."""
