@@ -58,10 +58,10 @@ def _network(seed):
     return ossicle.build("backbone", "audio-resnet-tiny", classes=4, seed=seed)
 
 
-@pytest.mark.parametrize("name", [name for _, name, *_ in COMPONENTS])
-def test_the_tutorials_own_tests_pass(name, built):
-    places = os.pathsep.join([str(built / name / "src"), *sys.path])
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", name]
+def test_the_tutorials_own_tests_pass(built):
+    names = [name for _, name, *_ in COMPONENTS]
+    places = os.pathsep.join([*(str(built / name / "src") for name in names), *sys.path])
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *names]
     done = subprocess.run(command, cwd=built, env={**os.environ, "PYTHONPATH": places}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
