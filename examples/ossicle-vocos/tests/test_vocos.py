@@ -17,10 +17,10 @@ from ossicle.errors import CheckpointError, ConfigError, MelError  # noqa: E402
 from ossicle.registry import default_registry  # noqa: E402
 from ossicle.testing import parametrize_checks  # noqa: E402
 from ossicle_vocos.config import VocosConfig, parse_config, read_config  # noqa: E402
+from ossicle_vocos.example import SMALL, small  # noqa: E402
 from ossicle_vocos.vocoder import VocosVocoder  # noqa: E402
 
 SPEECH = Path(__file__).parents[2] / "speech.flac"
-SMALL = VocosConfig(dim=32, intermediate_dim=64, num_layers=2)
 YAML = """
 feature_extractor:
   class_path: vocos.feature_extractors.MelSpectrogramFeatures
@@ -60,7 +60,7 @@ def published(request, tmp_path):
     return folder, model
 
 
-@parametrize_checks("vocoder", lambda: VocosVocoder.from_config(SMALL), expected={"sample_rate": 24000, "n_mels": 100})
+@parametrize_checks("vocoder", lambda: small(Path()), expected={"sample_rate": 24000, "n_mels": 100})
 def test_it_keeps_the_contract(check):
     check()
 
