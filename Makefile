@@ -5,12 +5,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SPEECH ?= examples/speech.flac
 
-.PHONY: help demo test lint types imports check clean
+.PHONY: help demo test lint types imports docs check clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  \1\t\2/'
 
-$(STAMP): requirements-dev.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
+$(STAMP): requirements-dev.txt pyproject.toml $(wildcard plugins/*/pyproject.toml examples/*/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -r requirements-dev.txt
@@ -36,7 +36,14 @@ types: $(STAMP) ## Check types
 imports: $(STAMP) ## Check that no arrow points up
 	$(BIN)/lint-imports
 
+docs: $(STAMP) $(VENV)/.docs ## Build the documentation site into site/; a broken link is an error
+	OMP_NUM_THREADS=1 $(BIN)/python docs/_tools/site_build.py site
+
+$(VENV)/.docs: requirements-docs.txt $(STAMP)
+	$(BIN)/python -m pip install --quiet -r requirements-docs.txt
+	@touch $@
+
 check: lint types imports test ## Everything that CI runs
 
 clean: ## Remove the environment and what was made
-	rm -rf $(VENV) demo .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf $(VENV) demo site .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

@@ -1,6 +1,7 @@
 """Fixtures of the core's tests: fake distributions, and the command line in process."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -50,3 +51,19 @@ def run_json(run):
         return code, json.loads(out)
 
     return call
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium; without one, or without playwright, the test is skipped."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium is installed (apt-get install chromium)")
+    with sync_api.sync_playwright() as playwright:
+        # Without its sandbox it starts as root too, as in containers; the only pages it opens are ours.
+        found = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        )
+        yield found
+        found.close()

@@ -10,6 +10,8 @@ from ossicle.testing.common import common_checks
 
 PAGES = Path(__file__).parents[1] / "docs" / "kinds"
 SHOWN = {
+    "vocoder": "Buzz",
+    "kernel": "Softsign",
     "ssl-method": "PseudoLabel",
     "backbone": "MelPerceptron",
     "dataset": "Birds",

@@ -1,26 +1,10 @@
 """The report in a real browser: it plays, sorts, fits, and asks the network for nothing."""
 
-import shutil
-
 import pytest
+from browser_scripts import COLOURS
 from report_sections import every_page
 
 from ossicle.runs.report import write_page
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (apt-get install chromium)")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        # Without its sandbox it starts as root too, as in containers; the only page it opens is ours.
-        found = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        )
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -143,17 +127,9 @@ def test_nothing_is_cut_and_nothing_overlaps(opened, width, scheme):
 def test_text_can_be_read_on_what_it_stands_on(opened, scheme):
     """WCAG AA: 4.5 to 1, of every piece of text against the nearest background that is painted behind it."""
     faint = opened(1280, scheme).evaluate(
-        """() => {
-          const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
-          const light = (c) => [0, 1, 2].map((i) => c[i] / 255)
-            .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-            .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-          const behind = (one) => {
-            for (let at = one; at; at = at.parentElement) {
-              const colour = parse(getComputedStyle(at).backgroundColor);
-              if (colour.length === 3 || colour[3] > 0) return colour;
-            }
-          };
+        "() => {"
+        + COLOURS
+        + """
           const found = [];
           for (const one of document.querySelectorAll("body *")) {
             const own = [...one.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
@@ -165,8 +141,7 @@ def test_text_can_be_read_on_what_it_stands_on(opened, scheme):
               const over = parse(getComputedStyle(tile).fill), share = Number(tile.getAttribute("fill-opacity"));
               back = [0, 1, 2].map((i) => share * over[i] + (1 - share) * back[i]);
             }
-            const ink = light(parse(one.ownerSVGElement ? style.fill : style.color)), paper = light(back);
-            const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+            const ratio = contrast(parse(one.ownerSVGElement ? style.fill : style.color), back);
             if (ratio < 4.5) found.push(`${one.tagName}.${one.className} ${ratio.toFixed(2)}`);
           }
           return found;

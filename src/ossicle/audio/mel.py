@@ -168,6 +168,39 @@ def check_same(wanted: MelSettings, found: MelSettings, *, wanted_by: str, found
         )
 
 
+def check_mels(mel: Tensor, n_mels: int, *, taken_by: str, least_frames: int = 1) -> None:
+    """Raise `MelError` unless a vocoder can take a batch: (B, n_mels, T), at least one row, finite.
+
+    Parameters
+    ----------
+    mel, n_mels
+        The batch, and how many mels a frame must have.
+    taken_by
+        The vocoder's name, for the message.
+    least_frames
+        The fewest frames that it takes.
+    """
+    if mel.dim() != 3 or mel.shape[1] != n_mels:
+        transposed = mel.dim() == 3 and mel.shape[2] == n_mels
+        raise MelError(
+            f"the mel has shape {tuple(mel.shape)}",
+            why=f"{taken_by} takes (B, {n_mels}, T)",
+            hint="it looks transposed: mel.transpose(1, 2)"
+            if transposed
+            else "analyse the sound with this vocoder's mel()",
+        )
+    if mel.shape[0] == 0:
+        raise MelError(f"the mel has shape {tuple(mel.shape)}", why="the batch is empty")
+    if mel.shape[2] < least_frames:
+        raise MelError(
+            f"the mel has shape {tuple(mel.shape)}",
+            why=f"there must be at least {'one frame' if least_frames == 1 else f'{least_frames} frames'}",
+        )
+    if not bool(torch.isfinite(mel).all()):
+        bad = int((~torch.isfinite(mel)).sum())
+        raise MelError("the mel holds values that are not numbers", why=f"{bad} are NaN or infinite")
+
+
 def _meaning(settings: MelSettings, name: str) -> Any:
     return settings.upper_frequency if name == "fmax" else getattr(settings, name)
 

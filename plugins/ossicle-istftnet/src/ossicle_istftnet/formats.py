@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ossicle.errors import CheckpointError
+from ossicle.training.checkpoint import read_weights
 
 _WRAPPERS = ("generator", "model_g", "state_dict", "model", "ema", "params", "net_g")
 _PREFIXES = ("module.", "generator.", "model_g.", "model.", "dec.", "net_g.", "vocoder.")
@@ -28,7 +29,7 @@ def load_state(path: Path) -> dict[str, Tensor]:
     CheckpointError
         If the file is missing, damaged, would need code to be run, or holds no generator.
     """
-    state = unwrap(_read(path), path.name)
+    state = unwrap(read_weights(path), path.name)
     folded = fold(state)
     broken = [name for name, value in folded.items() if not torch.isfinite(value).all()]
     if broken:
@@ -38,35 +39,6 @@ def load_state(path: Path) -> dict[str, Tensor]:
             hint="its training diverged; take an earlier checkpoint",
         )
     return folded
-
-
-def _read(path: Path) -> Any:
-    try:
-        with path.open("rb") as file:
-            head = file.read(9)
-    except OSError as error:
-        raise CheckpointError(
-            f"cannot read checkpoint {path}", why=error.strerror or str(error), hint="check the path"
-        ) from error
-    if not head:
-        raise CheckpointError(f"{path.name} is empty", why="it has 0 bytes", hint="download it again")
-    try:
-        if head[8:9] == b"{":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        text = " ".join(str(error).split())
-        if "Unsupported" in text or ("weights_only" in text.lower() and "GLOBAL" in text):
-            raise CheckpointError(
-                f"{path.name} is refused",
-                why="reading it would run code that it carries; nothing was run",
-                hint="ask its author for a file that holds tensors only, such as safetensors",
-            ) from error
-        raise CheckpointError(
-            f"{path.name} is damaged or no checkpoint", why=text[:200] or type(error).__name__, hint="download it again"
-        ) from error
 
 
 def unwrap(found: Any, name: str) -> dict[str, Tensor]:

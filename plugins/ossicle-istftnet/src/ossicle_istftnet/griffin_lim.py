@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import fold, pad
 
-from ossicle.audio.mel import MelFrontEnd, MelSettings
-from ossicle.errors import ConfigError, MelError
+from ossicle.audio.mel import MelFrontEnd, MelSettings, check_mels
+from ossicle.errors import ConfigError
 
 
 class GriffinLim:
@@ -75,11 +75,8 @@ class GriffinLim:
         MelError
             If the shape does not fit or values are not finite.
         """
-        if mel.dim() != 3 or mel.shape[1] != self.n_mels or 0 in mel.shape:
-            raise MelError(f"the mel has shape {tuple(mel.shape)}", why=f"Griffin-Lim takes (B, {self.n_mels}, T)")
         mel = mel.to(self._inverse.device, torch.float32)
-        if not bool(torch.isfinite(mel).all()):
-            raise MelError("the mel holds values that are not numbers")
+        check_mels(mel, self.n_mels, taken_by="Griffin-Lim")
         magnitude = torch.matmul(self._inverse, mel.exp()).clamp(min=0.0)
         draw = torch.Generator().manual_seed(self.seed)
         # The same starting phases for every row, so that a row does not depend on its neighbours in the batch.

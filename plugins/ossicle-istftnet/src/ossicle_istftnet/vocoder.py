@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ossicle.audio.mel import MelFrontEnd, MelSettings
-from ossicle.errors import CheckpointError, ConfigError, MelError
+from ossicle.audio.mel import MelFrontEnd, MelSettings, check_mels
+from ossicle.errors import CheckpointError, ConfigError
 from ossicle_istftnet.calibration import calibration_mels
 from ossicle_istftnet.chunking import Chunking, speak_chunked
 from ossicle_istftnet.config import GeneratorConfig
@@ -172,9 +172,7 @@ class ISTFTNetVocoder:
         MelError
             If the shape does not fit or values are not finite.
         """
-        mel = self._checked(mel)
-        if mel.shape[2] == 0:
-            raise MelError(f"the mel has shape {tuple(mel.shape)}", why="there must be at least one frame")
+        mel = self._checked(mel, least_frames=1)
         if mel.shape[2] <= _LONGEST_AT_ONCE:
             return self._engine.speak(mel)
         return torch.cat(list(self._in_chunks([mel], _CHUNK)), dim=1)
@@ -184,7 +182,7 @@ class ISTFTNetVocoder:
         """Yield samples (B, n) of mels (B, M, t) that come in pieces of any size; together they equal one call's.
 
         In float32 every layer keeps what later samples need: nothing is computed twice, and samples come as soon as
-        they are determined, `receptive_field[1]` frames after their own. Float32 noise apart (3e-6), samples are
+        they are determined, `receptive_field[1]` frames after their own. Float32 noise apart (2e-5), samples are
         those of one call.
 
         Parameters
@@ -220,22 +218,9 @@ class ISTFTNetVocoder:
         batch = 8 if self.device.type == "cuda" else 1
         return speak_chunked(self._engine.speak, mels, Chunking(frames, left, right, self.hop_length, batch))
 
-    def _checked(self, mel: Tensor) -> Tensor:
-        if mel.dim() != 3 or mel.shape[1] != self.n_mels:
-            transposed = mel.dim() == 3 and mel.shape[2] == self.n_mels
-            raise MelError(
-                f"the mel has shape {tuple(mel.shape)}",
-                why=f"{self.architecture} takes (B, {self.n_mels}, T)",
-                hint="it looks transposed: mel.transpose(1, 2)"
-                if transposed
-                else "analyse the sound with this vocoder's mel()",
-            )
-        if mel.shape[0] == 0:
-            raise MelError(f"the mel has shape {tuple(mel.shape)}", why="the batch is empty")
+    def _checked(self, mel: Tensor, *, least_frames: int = 0) -> Tensor:
         mel = mel.to(self.device, torch.float32)
-        if not bool(torch.isfinite(mel).all()):
-            bad = int((~torch.isfinite(mel)).sum())
-            raise MelError("the mel holds values that are not numbers", why=f"{bad} are NaN or infinite")
+        check_mels(mel, self.n_mels, taken_by=self.architecture, least_frames=least_frames)
         return mel
 
     @torch.no_grad()

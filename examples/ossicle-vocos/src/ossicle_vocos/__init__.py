@@ -1,0 +1,1 @@
+"""Vocos as a vocoder of ossicle."""
