@@ -17,6 +17,7 @@ from ossicle.status import PluginStatus
 app = App(
     name="plugins", help="List plugins, look into them, check them, write, install and remove them.", version_flags=[]
 )
+app.command("ossicle.cli.plugins_new:new", name="new", help="Write a small package with a component of a kind.")
 app.command(
     "ossicle.cli.plugins_check:check",
     name="check",
