@@ -219,15 +219,22 @@ def canonicalize_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def is_house(distribution: importlib.metadata.Distribution) -> bool:
+    """Return whether a distribution is one of the house's own plugins, by its name and its authors."""
+    metadata = distribution.metadata
+    authors = [*(metadata.get_all("Author") or ()), *(metadata.get_all("Author-email") or ())]
+    named = canonicalize_name(metadata["Name"] or "").startswith("ossicle-")
+    return named and any(_HOUSE in author for author in authors)
+
+
 def _status(distribution: importlib.metadata.Distribution, entry: importlib.metadata.EntryPoint) -> PluginStatus:
     metadata = distribution.metadata
     name = metadata["Name"] or "unknown"
-    authors = [*(metadata.get_all("Author") or ()), *(metadata.get_all("Author-email") or ())]
     return PluginStatus(
         name=name,
         version=metadata["Version"] or "unknown",
         entry_point=entry.name,
         target=entry.value,
         summary=next(iter(metadata.get_all("Summary") or ()), ""),
-        first_party=canonicalize_name(name).startswith("ossicle-") and any(_HOUSE in author for author in authors),
+        first_party=is_house(distribution),
     )

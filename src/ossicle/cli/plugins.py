@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from ossicle.cli import options
 from ossicle.cli.console import emit, emit_json
+from ossicle.cli.installed import requirement_lines
 from ossicle.cli.plain import list_plugins, trouble
 from ossicle.errors import UnknownNameError
 from ossicle.registry import default_registry
@@ -23,12 +24,29 @@ app.command(
     name="check",
     help="Check plugins and what they bring; say what mends each fault.",
 )
+app.command(
+    "ossicle.cli.plugins_install:install", name="install", help="Install plugins: show the plan, ask, and do it."
+)
+app.command("ossicle.cli.plugins_install:uninstall", name="uninstall", help="Remove plugins; none is loaded for it.")
 
 
 @app.command(name="list")
-def list_(*, json: options.Json = False) -> int:
+def list_(
+    *,
+    requirements: Annotated[
+        bool, Parameter(name="--requirements", negative="", help="As a requirements file, for install -r; loads none.")
+    ] = False,
+    json: options.Json = False,
+) -> int:
     """List every plugin that is installed, loaded or not, with its components and the cause of any trouble."""
-    return list_plugins(json)
+    if not requirements:
+        return list_plugins(json)
+    lines = requirement_lines()
+    if json:
+        emit_json([line for line in lines if not line.startswith("#")])
+    elif lines:
+        emit("\n".join(lines))
+    return 0
 
 
 @app.command

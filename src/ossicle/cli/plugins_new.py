@@ -42,7 +42,9 @@ def new(
     if not force:
         refuse_clash(names)
         if folder.is_dir() and any(folder.iterdir()):
-            raise UsageError(f"{folder} is not empty", hint="name another folder with -o, or --force to write over files")
+            raise UsageError(
+                f"{folder} is not empty", hint="name another folder with -o, or --force to write over files"
+            )
     written = write_package(names, kind, folder, author=author, summary=summary)
     if json:
         emit_json(

@@ -156,9 +156,8 @@ def _values(names: PackageNames, kind: str, about: dict[str, str], author: str, 
 def _quoted(text: str) -> str:
     """Return a Python literal in the quotes that need the fewest backslashes, as formatters write it."""
     text = text.replace("\\", "\\\\")
-    if '"' in text and "'" not in text:
-        return f"'{text}'"
-    return '"' + text.replace('"', '\\"') + '"'
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    return quote + text.replace(quote, f"\\{quote}") + quote
 
 
 def _templates(folder: resources.abc.Traversable, above: str = "") -> list[tuple[str, str]]:
