@@ -17,6 +17,7 @@ from datetime import date
 from importlib import resources
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from ossicle.atomic import write_bytes
 from ossicle.errors import ConfigError, PluginError, UsageError
@@ -160,7 +161,7 @@ def _quoted(text: str) -> str:
     return quote + text.replace(quote, f"\\{quote}") + quote
 
 
-def _templates(folder: resources.abc.Traversable, above: str = "") -> list[tuple[str, str]]:
+def _templates(folder: Any, above: str = "") -> list[tuple[str, str]]:
     """Return (path, text) of every template below a folder."""
     found = []
     for entry in folder.iterdir():

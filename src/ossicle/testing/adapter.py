@@ -155,6 +155,16 @@ def _says_whether_weights_change(subject: Subject) -> None:
     assert changed == claim, f"weights {'change' if changed else 'stay'}, but changes_weights is {claim}"
 
 
+def _a_batch_of_one_works(subject: Subject) -> None:
+    network = subject.instance.adapt(make_classifier())
+    for x in make_stream(4, rows=1, drift=0.3):
+        logits = network(x)
+        assert logits.shape == (1, _CLASSES), f"one clip gives {tuple(logits.shape)}"
+        assert bool(torch.isfinite(logits).all()), "clips one by one give logits that are not finite"
+    lost = [name for name, value in network.state_dict().items() if not bool(torch.isfinite(value).all())]
+    assert not lost, f"after clips one by one, {lost[0]} is not finite"
+
+
 def _works_without_gradients(subject: Subject) -> None:
     logits = []
     for mode in (torch.enable_grad, torch.no_grad, torch.inference_mode):
@@ -169,6 +179,7 @@ def _works_without_gradients(subject: Subject) -> None:
 CHECKS = [
     ConformanceCheck("leaves the model alone", _leaves_the_model_alone, "convert a deep copy"),
     ConformanceCheck("gives logits", _gives_logits, "take batches of any size, none and one among them"),
+    ConformanceCheck("a batch of one works", _a_batch_of_one_works, "take no spread over a single row"),
     ConformanceCheck("train and eval are alike", _train_and_eval_are_alike, "look at no `training` flag"),
     ConformanceCheck("restores the model", _restores_the_model, "keep what is needed to undo adapt"),
     ConformanceCheck("resets to the bit", _resets_to_the_bit, "keep the first state, and copy it back"),
