@@ -107,6 +107,33 @@ class Boasting(Level):
     changes_weights = True
 
 
+class OneShort(Level):
+    """Leaves out a class."""
+
+    def adapt(self, model):
+        adapted = super().adapt(model)
+        adapted.register_forward_hook(lambda module, x, logits: logits[:, 1:])
+        return adapted
+
+
+class Spreading(Level):
+    """Divides by the spread over the batch, which one row does not have."""
+
+    def adapt(self, model):
+        adapted = super().adapt(model)
+        adapted.register_forward_hook(lambda module, x, logits: logits / (x[0].flatten(1)[:, 0].std() > 0))
+        return adapted
+
+
+class Watched(Level):
+    """Gives other logits where nobody records gradients."""
+
+    def adapt(self, model):
+        adapted = super().adapt(model)
+        adapted.register_forward_hook(lambda module, x, logits: logits + torch.is_grad_enabled())
+        return adapted
+
+
 def failures(kind, component):
     return {o.check: o for o in check_component(kind, component) if o.status == "failed"}
 
@@ -127,6 +154,9 @@ def test_a_sound_adapter_passes_everything():
         (Hiding, "its state is whole"),
         (Poisoned, "survives bad clips"),
         (Boasting, "says whether weights change"),
+        (OneShort, "gives logits"),
+        (Spreading, "a batch of one works"),
+        (Watched, "works without gradients"),
     ],
 )
 def test_each_fault_of_an_adapter_is_found(fault, check):
@@ -204,6 +234,19 @@ class Lenient(Hum):
         return self.protect(self.worsen(wave, sample_rate, severity, keys))
 
 
+class OfMels(Hum):
+    """Says that it takes mels."""
+
+    domain = "log-mel"
+
+
+class OneRate(Hum):
+    """Knows a single rate."""
+
+    def worsen(self, wave, rate, severity, keys):
+        return super().worsen(wave, rate, severity, keys) if rate == 8000 else wave.clone()
+
+
 def test_a_sound_corruption_passes_everything():
     assert not failures("corruption", Hum)
 
@@ -218,6 +261,8 @@ def test_a_sound_corruption_passes_everything():
         (Scribbling, "leaves its input alone"),
         (Normalising, "takes silence"),
         (Lenient, "refuses nonsense"),
+        (OfMels, "declares its domain"),
+        (OneRate, "takes other rates"),
     ],
 )
 def test_each_fault_of_a_corruption_is_found(fault, check):

@@ -10,7 +10,9 @@ import torch
 
 from ossicle.audio.mel import MelFrontEnd, MelSettings
 from ossicle.errors import InputError, MelError, UnknownNameError
+from ossicle.plugin import KINDS
 from ossicle.testing import check_component, checks_of, parametrize_checks
+from ossicle.testing.common import common_checks
 
 
 class Sound:
@@ -152,6 +154,45 @@ class SilenceFails(Sound):
         return super().speak(mel) / (mel.max() > -9)
 
 
+class Streaming(Sound):
+    """Speaks piece by piece, each frame by itself."""
+
+    receptive_field = (0, 0)
+
+    def stream(self, mels, chunk_frames=None):
+        return (self(mel) for mel in mels)
+
+
+class Seams(Streaming):
+    """Fades every piece in."""
+
+    def stream(self, mels, chunk_frames=None):
+        for mel in mels:
+            wave = self(mel)
+            yield wave * torch.linspace(0, 1, wave.shape[1])
+
+
+class FarSighted(Streaming):
+    """Its first sample depends on the last frame."""
+
+    def speak(self, mel):
+        return super().speak(mel - mel.mean(2, keepdim=True))
+
+
+class HalfHeard(Sound):
+    """Analyses into fewer mels than it speaks."""
+
+    def mel(self, wave):
+        return super().mel(wave)[:, :40]
+
+
+class Rooted(Sound):
+    """Does not say that it moved."""
+
+    def to(self, device):
+        return None
+
+
 @pytest.fixture(autouse=True)
 def restore_grad_mode():
     before = torch.is_grad_enabled()
@@ -166,11 +207,11 @@ def failures(component):
 def test_a_sound_vocoder_passes_everything():
     assert not failures(Sound)
     assert not failures(Sound())
+    assert [o for o in check_component("vocoder", Streaming) if o.status != "passed"] == []
 
 
-@pytest.mark.parametrize(
-    ("fault", "check"),
-    [
+FAULTS = {
+    "vocoder": [
         (Undocumented, "documented"),
         (Forgetful, "same input, same output"),
         (Unseeded, "built twice, the same"),
@@ -185,8 +226,15 @@ def test_a_sound_vocoder_passes_everything():
         (Lenient, "refuses what it cannot take"),
         (OwnErrors, "refuses what it cannot take"),
         (SilenceFails, "speaks silence"),
+        (HalfHeard, "analyses its own sound"),
+        (Seams, "streams what it says whole"),
+        (FarSighted, "looks no further than it says"),
+        (Rooted, "moves to the CPU"),
     ],
-)
+}
+
+
+@pytest.mark.parametrize(("fault", "check"), FAULTS["vocoder"])
 def test_each_fault_is_found_by_its_check(fault, check):
     found = failures(fault)
     assert check in found
@@ -262,6 +310,21 @@ class Everywhere(Twice):
         return True
 
 
+class Nameless(Twice):
+    """Says no operation."""
+
+    op = ""
+
+
+class OtherGrid(Twice):
+    """Its arguments are others every time."""
+
+    def samples(self):
+        for label, (x,) in super().samples():
+            yield label, (torch.randn(x.shape),)
+        yield "every other", (torch.randn(10)[::2],)
+
+
 class SquareAndCube(Twice):
     """A kernel of two results, whose argument wants a gradient."""
 
@@ -276,7 +339,7 @@ class SquareAndCube(Twice):
     def samples(self):
         for label, (x,) in super().samples():
             yield label, (x.clone().requires_grad_(),)
-        yield "every other", (torch.arange(10.0)[::2].requires_grad_(),)
+        yield "every third", (torch.arange(10.0)[::3].requires_grad_(),)
 
 
 class WrongSecond(SquareAndCube):
@@ -298,17 +361,19 @@ def test_a_sound_kernel_passes_everything(kernel):
     assert [o for o in check_component("kernel", kernel) if o.status != "passed"] == []
 
 
-@pytest.mark.parametrize(
-    ("fault", "check"),
-    [
-        (WrongTwin, "equals its reference"),
-        (WrongSecond, "equals its reference"),
-        (WrongGradient, "equals its reference"),
-        (WritingTwin, "leaves its input alone"),
-        (NarrowGrid, "has a wide grid"),
-        (Everywhere, "knows its devices"),
-    ],
-)
+FAULTS["kernel"] = [
+    (WrongTwin, "equals its reference"),
+    (WrongSecond, "equals its reference"),
+    (WrongGradient, "equals its reference"),
+    (WritingTwin, "leaves its input alone"),
+    (NarrowGrid, "has a wide grid"),
+    (Everywhere, "knows its devices"),
+    (Nameless, "declares itself"),
+    (OtherGrid, "its grid stays"),
+]
+
+
+@pytest.mark.parametrize(("fault", "check"), FAULTS["kernel"])
 def test_each_fault_of_a_kernel_is_found(fault, check):
     assert check in {o.check for o in check_component("kernel", fault) if o.status == "failed"}
 
@@ -416,23 +481,102 @@ class Swallowing(FromTheMean):
         return super().rows(np.nan_to_num(np.asarray(x, dtype=np.float64)))
 
 
+class Thankless(FromTheMean):
+    """Its fit gives nothing back."""
+
+    def fit(self, x, y=None):
+        super().fit(x)
+
+
+class ByPlace(FromTheMean):
+    """Adds to a score where its row stands."""
+
+    def score(self, x):
+        return super().score(x) + 0.01 * np.arange(len(x))
+
+
+class TwiceSure(FromTheMean):
+    """Its probabilities are one each."""
+
+    def predict_proba(self, x):
+        return np.ones((len(x), 2))
+
+
+class Secretive(FromTheMean):
+    """Tells no settings."""
+
+    def get_params(self, deep=True):
+        return {}
+
+
+class ArraysOnly(FromTheMean):
+    """Takes nothing but arrays."""
+
+    def rows(self, x):
+        if not isinstance(x, np.ndarray):
+            raise InputError("no array")
+        return super().rows(x)
+
+
+class Centring(FromTheMean):
+    """Takes the mean out of what it was given."""
+
+    def fit(self, x, y=None):
+        super().fit(x)
+        if isinstance(x, np.ndarray):
+            x -= x.mean(0)
+        return self
+
+
+class DividingBySpread(FromTheMean):
+    """Does not think of constant columns."""
+
+    def fit(self, x, y=None):
+        self.spread = self.rows(x).std(0)
+        return super().fit(x)
+
+    def score(self, x):
+        return np.linalg.norm((x - self.mean) / self.spread, axis=1)
+
+
 def test_a_sound_detector_passes_everything():
     assert [o for o in check_component("outlier-detector", FromTheMean) if o.status != "passed"] == []
 
 
-@pytest.mark.parametrize(
-    ("fault", "check"),
-    [
-        (UpsideDown, "higher is stranger"),
-        (Sociable, "rows do not see each other"),
-        (Collapsed, "unequal rows score unequally"),
-        (Stubborn, "contamination acts at once"),
-        (Drifting, "a second fit is equal"),
-        (Swallowing, "refuses what it cannot take"),
-    ],
-)
+FAULTS["outlier-detector"] = [
+    (UpsideDown, "higher is stranger"),
+    (Sociable, "rows do not see each other"),
+    (Collapsed, "unequal rows score unequally"),
+    (Stubborn, "contamination acts at once"),
+    (Drifting, "a second fit is equal"),
+    (Swallowing, "refuses what it cannot take"),
+    (Thankless, "gives what a fit gives"),
+    (ByPlace, "row order does not matter"),
+    (TwiceSure, "probabilities sum to one"),
+    (Secretive, "settings go in and out"),
+    (ArraysOnly, "takes tensors and lists"),
+    (Centring, "leaves its input alone"),
+    (DividingBySpread, "takes what is awkward"),
+]
+
+
+@pytest.mark.parametrize(("fault", "check"), FAULTS["outlier-detector"])
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_each_fault_of_a_detector_is_found(fault, check):
     assert check in {o.check for o in check_component("outlier-detector", fault) if o.status == "failed"}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_no_check_of_a_kind_is_without_a_fault_that_it_finds(kind):
+    common = {check.name for check in common_checks(list)} - {"shows itself", "declares what is expected"}
+    wanted = {check.name for check in checks_of(kind)} - (set() if kind == "vocoder" else common)
+    assert wanted - {"shows itself", "declares what is expected"} <= {check for _, check in FAULTS[kind]}
+
+
+def test_every_kind_has_its_checks():
+    for kind in KINDS:
+        own = {check.name for check in checks_of(kind)} - {check.name for check in common_checks(list)}
+        assert len(own) >= 6 and len(checks_of(kind)) == len({check.name for check in checks_of(kind)}) >= 14
 
 
 def test_the_kit_works_without_pytest():

@@ -141,6 +141,7 @@ class Method(nn.Module):
 
     def __init__(self):
         super().__init__()
+        self.unlabeled_weight = 1.0
         self.student = Network()
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
 
@@ -152,7 +153,8 @@ class Method(nn.Module):
         q = self.guess(batch["u"])
         loss_x = -(batch["labeled/targets"] * torch.log_softmax(self.student(batch["x"]), dim=1)).sum(dim=1).mean()
         loss_u = (q - torch.softmax(self.student(batch["s"]), dim=1)).square().mean()
-        return StepOutput(loss_x + progress.step / progress.steps * loss_u, {"labeled": loss_x.detach()}, guesses=q)
+        weight = self.unlabeled_weight * progress.step / progress.steps
+        return StepOutput(loss_x + weight * loss_u, {"labeled": loss_x.detach()}, guesses=q)
 
     def trainable(self):
         return [p for p in self.parameters() if p.requires_grad]
@@ -171,6 +173,14 @@ class GuessesWithGradient(Method):
 
     def guess(self, u):
         return torch.softmax(self.student(u), dim=1)
+
+
+class WeightUnused(Method):
+    """Learns from unlabelled clips whatever their weight is."""
+
+    def loss(self, batch, **more):
+        self.unlabeled_weight = 1000.0
+        return super().loss(batch, **more)
 
 
 class RawGuesses(Method):
@@ -336,6 +346,7 @@ METHOD_FAULTS = [
     (TeacherIsNotFrozen, "the loss is a number with a gradient"),
     (LabelsUnused, "targets matter"),
     (GuessesWithGradient, "guesses carry no gradient"),
+    (WeightUnused, "loses nothing at zero weight"),
     (RawGuesses, "guesses carry no gradient"),
     (GuessesOfLabelled, "guesses carry no gradient"),
     (TeacherIsTrained, "averages are not trained"),
@@ -485,6 +496,13 @@ class Mix:
         return self.weight * a + (1 - self.weight) * b
 
 
+class SamePartners(Mix):
+    """Draws nothing: the neighbour is the partner."""
+
+    def __call__(self, x, y, *, draw):
+        return self.blend(x, x.roll(1, 0)), self.blend(y, y.roll(1, 0))
+
+
 class LabelsTooMany(Mix):
     """Its labels do not sum to one."""
 
@@ -549,6 +567,7 @@ def test_a_sound_mixer_passes():
 
 
 MIXER_FAULTS = [
+    (SamePartners, "draws from the generator"),
     (LabelsTooMany, "labels sum to one"),
     (LabelsBelowZero, "labels sum to one"),
     (OtherPartners, "labels follow their examples"),

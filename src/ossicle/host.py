@@ -73,13 +73,14 @@ class Host:
                     wanted = entry.group
                     status.fail(
                         "incompatible",
+                        "contract",
                         f"it is written for contract {wanted}; this ossicle offers {CONTRACT}",
                         "install a version of it for this ossicle, or the ossicle it was written for",
                     )
                 elif (allowed is not None and not names & allowed) or names & disabled:
-                    status.fail("disabled", "left out by OSSICLE_PLUGINS or OSSICLE_DISABLE")
+                    status.fail("disabled", "choice", "left out by OSSICLE_PLUGINS or OSSICLE_DISABLE")
                 elif unmet := unmet_version(distribution):
-                    status.fail("incompatible", unmet, f"pip install -U ossicle {status.name}")
+                    status.fail("incompatible", "version", unmet, f"pip install -U ossicle {status.name}")
                 else:
                     host._load(status)
         host.statuses.sort(key=lambda s: (s.name, s.entry_point))
@@ -95,13 +96,13 @@ class Host:
             return
         fault = signature_fault(module)
         if fault:
-            status.fail("rejected", fault, "see the hooks in docs/plugins.md")
+            status.fail("rejected", "signature", fault, "see the hooks in docs/plugins.md")
             return
         try:
             # Two distributions may use one entry name, so the manager knows them by both names.
             self._manager.register(module, name=f"{status.name}:{status.entry_point}")
         except (pluggy.PluginValidationError, ValueError) as error:
-            status.fail("rejected", one_line(error), "see the hooks in docs/plugins.md")
+            status.fail("rejected", "signature", one_line(error), "see the hooks in docs/plugins.md")
             return
         self._by_module[id(module)] = status
 
@@ -122,11 +123,12 @@ class Host:
         except InvalidRecordError as error:
             if debugging():
                 raise
-            status.fail("rejected", f"{hook_name}: {one_line(error)}", "mend the record that it yields")
+            status.fail("rejected", "record", f"{hook_name}: {one_line(error)}", "mend the record that it yields")
             return False
         except BaseException as error:
             pass_on(error)
-            status.fail("broken", f"{hook_name} raised {describe_fault(error)}", "report it to the plugin's authors")
+            cause = f"{hook_name} raised {describe_fault(error)}"
+            status.fail("broken", "hook", cause, "report it to the plugin's authors")
             return False
         if printed.getvalue().strip():
             status.notes.append(f"{hook_name} prints")
@@ -134,6 +136,7 @@ class Host:
             if not isinstance(record, record_type):
                 status.fail(
                     "rejected",
+                    "record",
                     f"{hook_name} yielded {record!r}, not a {record_type.__name__}",
                     "mend the record that it yields",
                 )
@@ -141,9 +144,8 @@ class Host:
         names = [(getattr(r, "kind", ""), r.name) for r in records]
         doubled = next((n for n in names if names.count(n) > 1), None)
         if doubled:
-            status.fail(
-                "rejected", f"{hook_name} yielded {'/'.join(filter(None, doubled))} twice", "give each its own name"
-            )
+            cause = f"{hook_name} yielded {'/'.join(filter(None, doubled))} twice"
+            status.fail("rejected", "record", cause, "give each its own name")
             return False
         for record in records:
             target = getattr(record, "target", None)
@@ -151,6 +153,7 @@ class Host:
             if reason:
                 status.fail(
                     "broken",
+                    "target",
                     f"the target {target} of {record.name} does not exist: {reason}",
                     "report it to the plugin's authors",
                 )
@@ -200,9 +203,8 @@ class Host:
                 answer = implementation.function(**{name: arguments[name] for name in implementation.argnames})
             except BaseException as error:
                 pass_on(error)
-                status.fail(
-                    "broken", f"{hook_name} raised {describe_fault(error)}", "report it to the plugin's authors"
-                )
+                cause = f"{hook_name} raised {describe_fault(error)}"
+                status.fail("broken", "hook", cause, "report it to the plugin's authors")
             else:
                 yield status, answer
 
@@ -217,15 +219,22 @@ def canonicalize_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+def is_house(distribution: importlib.metadata.Distribution) -> bool:
+    """Return whether a distribution is one of the house's own plugins, by its name and its authors."""
+    metadata = distribution.metadata
+    authors = [*(metadata.get_all("Author") or ()), *(metadata.get_all("Author-email") or ())]
+    named = canonicalize_name(metadata["Name"] or "").startswith("ossicle-")
+    return named and any(_HOUSE in author for author in authors)
+
+
 def _status(distribution: importlib.metadata.Distribution, entry: importlib.metadata.EntryPoint) -> PluginStatus:
     metadata = distribution.metadata
     name = metadata["Name"] or "unknown"
-    authors = [*(metadata.get_all("Author") or ()), *(metadata.get_all("Author-email") or ())]
     return PluginStatus(
         name=name,
         version=metadata["Version"] or "unknown",
         entry_point=entry.name,
         target=entry.value,
         summary=next(iter(metadata.get_all("Summary") or ()), ""),
-        first_party=canonicalize_name(name).startswith("ossicle-") and any(_HOUSE in author for author in authors),
+        first_party=is_house(distribution),
     )

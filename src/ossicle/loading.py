@@ -83,7 +83,7 @@ def guarded_import(status: PluginStatus) -> Any:
                 module = getattr(module, part)
     except BaseException as error:
         pass_on(error)
-        status.fail("broken", describe_fault(error), "report it to the plugin's authors, or uninstall it")
+        status.fail("broken", "import", describe_fault(error), "report it to the plugin's authors, or uninstall it")
         return None
     if printed.getvalue().strip():
         first_line = printed.getvalue().strip().splitlines()[0][:80]

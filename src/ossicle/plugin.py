@@ -63,6 +63,9 @@ class Component:
         One line for listings.
     default
         Whether a command that names no component of this kind means this one.
+    example
+        ``"package.module:function"``, called with an empty folder (a `pathlib.Path`) and giving a small component ready for
+        use; empty: ``ossicle plugins check`` builds it without settings. A data set's writes a small copy there.
     """
 
     kind: str
@@ -70,12 +73,15 @@ class Component:
     target: str
     summary: str = ""
     default: bool = False
+    example: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InvalidRecordError(f"Component.kind is {self.kind!r}", why=f"the kinds are {', '.join(KINDS)}")
         _require(_NAME, self, "name", "'my-vocoder'")
         _require(_TARGET, self, "target", "'package.module:Attribute'")
+        if self.example:
+            _require(_TARGET, self, "example", "'package.module:function'")
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ class Registry:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) or debugging():
                 raise
-            found.status.fail("broken", f"{found.component.target}: {describe_fault(error)}")
+            found.status.fail("broken", "use", f"{found.component.target}: {describe_fault(error)}")
             raise BrokenPluginError(
                 f"{kind} {name!r} of {found.status.name} cannot be loaded",
                 why=describe_fault(error),

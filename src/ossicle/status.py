@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ossicle.plugin import Check, Command, Component, Recipe
 
 State = Literal["loaded", "disabled", "incompatible", "rejected", "broken"]
+Stage = Literal["contract", "choice", "version", "import", "signature", "hook", "record", "target", "use"]
 Record = Component | Command | Recipe | Check
 
 
@@ -27,6 +28,8 @@ class PluginStatus:
         What its hooks yielded, by hook.
     cause, hint
         Why it is not loaded, and what to do.
+    stage
+        How far it came: where the fault was found. None while it is loaded.
     notes
         Remarks on a plugin that is loaded: it prints, it is slow, a name is shared.
     """
@@ -41,6 +44,7 @@ class PluginStatus:
     records: dict[str, tuple[Record, ...]] = field(default_factory=dict)
     cause: str | None = None
     hint: str | None = None
+    stage: Stage | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -48,9 +52,9 @@ class PluginStatus:
         """The components it brings."""
         return tuple(r for r in self.records.get("ossicle_components", ()) if isinstance(r, Component))
 
-    def fail(self, state: State, cause: str, hint: str | None = None) -> None:
-        """Put the plugin into a state other than loaded, with the cause."""
-        self.state, self.cause, self.hint = state, cause, hint
+    def fail(self, state: State, stage: Stage, cause: str, hint: str | None = None) -> None:
+        """Put the plugin into a state other than loaded, with where it failed and the cause."""
+        self.state, self.stage, self.cause, self.hint = state, stage, cause, hint
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -58,6 +62,7 @@ class PluginStatus:
             "name": self.name,
             "version": self.version,
             "state": self.state,
+            "stage": self.stage,
             "components": [f"{c.kind}/{c.name}" for c in self.components],
             "commands": [r.name for r in self.records.get("ossicle_commands", ())],
             "recipes": [r.name for r in self.records.get("ossicle_recipes", ())],

@@ -37,6 +37,20 @@ def read_toml(path: Path) -> dict[str, Any]:
         ) from error
 
 
+def parse_toml(text: str, *, source: str) -> dict[str, Any]:
+    """Return what a text in TOML says; `source` names it in the error.
+
+    Raises
+    ------
+    ConfigError
+        If it is not TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source} is not valid TOML", why=str(error), hint="mend the line named") from error
+
+
 def write_toml(path: Path, values: Mapping[str, Any]) -> None:
     """Write plain values as TOML, whole or not at all: strings, numbers, truth values, lists and tables of them.
 

@@ -1,22 +1,22 @@
 """Loaders read the official layouts, splits are the official ones, and what is torn or missing is named."""
 
 import pytest
-from layouts import (
+
+from ossicle.errors import ConfigError, InputError
+from ossicle.testing.sounds import write_table
+from ossicle_semisup.datasets.esc import ESC10, ESC50
+from ossicle_semisup.datasets.fsdd import FSDD
+from ossicle_semisup.datasets.own import ClassFolders, Manifest
+from ossicle_semisup.datasets.speech_commands import SpeechCommands
+from ossicle_semisup.datasets.urbansound8k import UrbanSound8K
+from ossicle_semisup.examples import (
     make_class_folders,
     make_esc50,
     make_fsdd,
     make_manifest,
     make_speech_commands,
     make_urbansound8k,
-    write_table,
 )
-
-from ossicle.errors import ConfigError, InputError
-from ossicle_semisup.datasets.esc import ESC10, ESC50
-from ossicle_semisup.datasets.fsdd import FSDD
-from ossicle_semisup.datasets.own import ClassFolders, Manifest
-from ossicle_semisup.datasets.speech_commands import SpeechCommands
-from ossicle_semisup.datasets.urbansound8k import UrbanSound8K
 from ossicle_semisup.splits import choose_labeled, hold_out, leaks
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from layouts import make_fsdd
 
 from ossicle.errors import ConfigError
 from ossicle.training.distributed import Ranks
+from ossicle_semisup.examples import make_fsdd
 
 HERE = Path(__file__).parent
 FSDD = HERE.parents[2] / "recipes" / "fsdd" / "semisup"

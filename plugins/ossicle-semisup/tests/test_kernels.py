@@ -1,6 +1,5 @@
 """The kernels: Triton's twins in its interpreter, gradients in float64, references that are the plain formulas."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 import torch
 from small import images
 
+from ossicle.testing.interpreter import assert_equal_interpreted, run_interpreted
 from ossicle_semisup.kernels.guess import guess_labels
 from ossicle_semisup.kernels.loss import LossKernel, joint_loss
 from ossicle_semisup.kernels.mixup import mix
@@ -16,16 +16,6 @@ from ossicle_semisup.mixing import mixup
 from ossicle_semisup.probability import align, brier, cross_entropy, sharpen
 
 HERE = Path(__file__).parent
-
-CONFORMS = """
-from ossicle.testing import check_component
-from ossicle_semisup.kernels.guess import GuessKernel
-from ossicle_semisup.kernels.loss import LossKernel
-from ossicle_semisup.kernels.mixup import MixupKernel
-for kernel in (GuessKernel, LossKernel, MixupKernel):
-    for o in check_component("kernel", kernel):
-        print(kernel.op, o.check, o.status, o.detail, sep="|")
-"""
 
 GRADCHECK = """
 import torch
@@ -100,31 +90,19 @@ print("passed")
 """
 
 
-def interpreted(script, *arguments):
-    """Run a script where Triton interprets; it reads the variable when it is imported, so in a process of its own."""
-    pytest.importorskip("triton")
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
-    environment.pop("OSSICLE_KERNELS", None)
-    done = subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_the_kernels_equal_their_references_in_the_interpreter():
-    outcomes = [line.split("|", 3) for line in interpreted(CONFORMS).splitlines()]
-    equal = {op: status for op, check, status, _ in outcomes if check == "equals its reference"}
-    assert equal == {"ssl-guess": "passed", "ssl-loss": "passed", "mixup-gather": "passed"}
-    assert all(status == "passed" for _, _, status, _ in outcomes), outcomes
+    names = ("guess:GuessKernel", "loss:LossKernel", "mixup:MixupKernel")
+    assert_equal_interpreted(*(f"ossicle_semisup.kernels.{name}" for name in names))
 
 
 def test_the_losses_gradient_holds_in_float64_and_the_mixup_keeps_its_layout():
-    assert interpreted(GRADCHECK).strip() == "passed"
+    pytest.importorskip("triton")
+    assert run_interpreted(GRADCHECK).strip() == "passed"
 
 
 def test_a_step_has_the_same_guesses_with_and_without_kernels():
-    assert interpreted(STEPS, HERE).strip() == "passed"
+    pytest.importorskip("triton")
+    assert run_interpreted(STEPS, HERE).strip() == "passed"
 
 
 # --- the references are the plain formulas, in their order

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from layouts import make_class_folders, make_manifest, write_table, write_tone
 
 from ossicle.cli.app import main as ossicle
 from ossicle.errors import ConfigError, InputError
+from ossicle.testing.sounds import write_table, write_tone
 from ossicle_semisup.datasets.own import ClassFolders, Manifest
+from ossicle_semisup.examples import make_class_folders, make_manifest
 from ossicle_semisup.recipe import run
 from ossicle_semisup.splits import hold_out
 

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from layouts import make_esc50, make_fsdd
 
 from ossicle.cli.app import main as ossicle
+from ossicle_semisup.examples import make_esc50, make_fsdd
 from ossicle_semisup.recipe import run
 
 RECIPES = Path(__file__).parents[3] / "recipes"

@@ -7,10 +7,10 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
-from layouts import write_table
 from scipy import stats
 
 from ossicle.errors import ConfigError, InputError
+from ossicle.testing.sounds import write_table
 from ossicle_semisup.figures import Errors, HeatMap, errors_figure, heat_maps
 from ossicle_semisup.results import bare_command, collect, find_runs
 from ossicle_semisup.tables import COLUMNS, main

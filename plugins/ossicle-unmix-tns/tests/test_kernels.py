@@ -1,24 +1,13 @@
 """The Triton kernels equal their references, and the fast path equals the layer: in Triton's interpreter."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from ossicle.kernels import pick
 from ossicle.testing import parametrize_checks
+from ossicle.testing.interpreter import assert_equal_interpreted, run_interpreted
 from ossicle_unmix_tns.kernels import LayerKernel
 
 KERNELS = ["StatisticsKernel", "MomentsKernel", "NormalizeKernel", "UpdateKernel"]
-
-CHECK = """
-from ossicle.testing import check_component
-from ossicle_unmix_tns import kernels
-for name in {names!r}:
-    for o in check_component("kernel", getattr(kernels, name)):
-        print(name, o.check, o.status, o.detail, sep="|")
-"""
 
 COMPARE = """
 import copy, torch
@@ -56,20 +45,8 @@ print("alike")
 """
 
 
-def interpreted(script):
-    # Triton reads the variable when it is imported, so the interpreter needs a process of its own.
-    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_the_kernels_equal_their_references():
-    pytest.importorskip("triton")
-    outcomes = [line.split("|") for line in interpreted(CHECK.format(names=KERNELS)).splitlines()]
-    assert len({row[0] for row in outcomes}) == len(KERNELS)
-    assert "equals its reference" in {row[1] for row in outcomes}
-    assert all(row[2] == "passed" for row in outcomes), [row for row in outcomes if row[2] != "passed"]
+    assert_equal_interpreted(*(f"ossicle_unmix_tns.kernels:{name}" for name in KERNELS))
 
 
 @parametrize_checks("kernel", LayerKernel)
@@ -79,7 +56,7 @@ def test_the_cpu_kernel_conforms(check):
 
 def test_the_path_on_cuda_is_the_layer():
     pytest.importorskip("triton")
-    assert interpreted(COMPARE.format()) == "alike\n"
+    assert run_interpreted(COMPARE.format()) == "alike\n"
 
 
 @pytest.mark.parametrize("name", ["statistics", "moments", "normalize", "update"])

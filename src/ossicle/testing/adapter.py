@@ -9,31 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ossicle.testing.networks import SmallClassifier
 from ossicle.testing.subject import ConformanceCheck, Subject
 
 _CLASSES = 5
-
-
-class SmallClassifier(nn.Module):
-    """A network as `ossicle.protocols.Backbone` describes it: (B, 1, M, T) to logits (B, 5), BatchNorms of 4-D and 2-D input."""
-
-    n_features = 12
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1, self.norm1 = nn.Conv2d(1, 6, 3, padding=1), nn.BatchNorm2d(6)
-        self.conv2, self.norm2 = nn.Conv2d(6, 12, 3, stride=2), nn.BatchNorm2d(12)
-        self.norm3, self.classifier = nn.BatchNorm1d(12), nn.Linear(12, _CLASSES)
-        self.config = {"classes": _CLASSES}
-
-    def features(self, x: Tensor) -> Tensor:
-        """Return (B, 12)."""
-        x = torch.relu(self.norm1(self.conv1(x)))
-        return self.norm3(torch.relu(self.norm2(self.conv2(x))).mean(dim=(2, 3)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits (B, 5)."""
-        return self.classifier(self.features(x))
 
 
 def make_classifier() -> SmallClassifier:
@@ -43,9 +22,7 @@ def make_classifier() -> SmallClassifier:
 
 @lru_cache(maxsize=1)
 def _classifier() -> SmallClassifier:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        network = SmallClassifier().train()
+    network = SmallClassifier(_CLASSES).train()
     with torch.no_grad():
         for batch in make_stream(30, rows=16):
             network(batch)
@@ -178,6 +155,16 @@ def _says_whether_weights_change(subject: Subject) -> None:
     assert changed == claim, f"weights {'change' if changed else 'stay'}, but changes_weights is {claim}"
 
 
+def _a_batch_of_one_works(subject: Subject) -> None:
+    network = subject.instance.adapt(make_classifier())
+    for x in make_stream(4, rows=1, drift=0.3):
+        logits = network(x)
+        assert logits.shape == (1, _CLASSES), f"one clip gives {tuple(logits.shape)}"
+        assert bool(torch.isfinite(logits).all()), "clips one by one give logits that are not finite"
+    lost = [name for name, value in network.state_dict().items() if not bool(torch.isfinite(value).all())]
+    assert not lost, f"after clips one by one, {lost[0]} is not finite"
+
+
 def _works_without_gradients(subject: Subject) -> None:
     logits = []
     for mode in (torch.enable_grad, torch.no_grad, torch.inference_mode):
@@ -192,6 +179,7 @@ def _works_without_gradients(subject: Subject) -> None:
 CHECKS = [
     ConformanceCheck("leaves the model alone", _leaves_the_model_alone, "convert a deep copy"),
     ConformanceCheck("gives logits", _gives_logits, "take batches of any size, none and one among them"),
+    ConformanceCheck("a batch of one works", _a_batch_of_one_works, "take no spread over a single row"),
     ConformanceCheck("train and eval are alike", _train_and_eval_are_alike, "look at no `training` flag"),
     ConformanceCheck("restores the model", _restores_the_model, "keep what is needed to undo adapt"),
     ConformanceCheck("resets to the bit", _resets_to_the_bit, "keep the first state, and copy it back"),

@@ -24,14 +24,15 @@ class FakeSite:
         group: str = "ossicle.v1",
         requires: tuple[str, ...] = (),
         author: str = "Somebody",
+        licence: str | None = "MIT",
         modules: dict[str, str] | None = None,
     ) -> str:
         """Write a distribution with one entry point and return its module's name.
 
         Parameters
         ----------
-        name, version, requires, author
-            Metadata of the distribution.
+        name, version, requires, author, licence
+            Metadata of the distribution; `licence` None names none.
         code
             Source of the entry-point module, dedented; None writes no module.
         entry, target, group
@@ -45,6 +46,7 @@ class FakeSite:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(source), "utf-8")
         metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: A fake\nAuthor: {author}"]
+        metadata += [f"License-Expression: {licence}"] if licence else []
         metadata += [f"Requires-Dist: {requirement}" for requirement in requires]
         info = self.folder / f"{module}-{version}.dist-info"
         info.mkdir()
@@ -60,5 +62,5 @@ def component_plugin(kind: str, name: str, target: str) -> str:
 
         @hookimpl
         def ossicle_components():
-            yield Component({kind!r}, {name!r}, {target!r})
+            yield Component({kind!r}, {name!r}, {target!r}, "A fake")
     """

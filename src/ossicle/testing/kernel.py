@@ -76,6 +76,16 @@ def _grid_is_wide(subject: Subject) -> None:
     assert any(not t.is_contiguous() for row in tensors for t in row), "no point of the grid is non-contiguous"
 
 
+def _grid_stays(subject: Subject) -> None:
+    first, second = list(subject.instance.samples()), list(subject.factory().samples())
+    labels = [label for label, _ in first]
+    assert len(set(labels)) == len(labels), "two points of the grid have one label"
+    assert labels == [label for label, _ in second], "a second grid has other points"
+    for (label, one), (_, other) in zip(first, second, strict=True):
+        pairs = [(a, b) for a, b in zip(one, other, strict=True) if isinstance(a, Tensor)]
+        assert all(a.shape == b.shape and torch.equal(a, b) for a, b in pairs), f"{label}: other values the second time"
+
+
 def _equals_its_reference(subject: Subject) -> None:
     kernel = subject.instance
     place = _place(kernel)
@@ -115,6 +125,9 @@ CHECKS = [
     ConformanceCheck("declares itself", _declares_itself, "set op and tolerance"),
     ConformanceCheck("knows its devices", _knows_its_devices, "let supports() return True or False"),
     ConformanceCheck("has a wide grid", _grid_is_wide, "yield empty, odd and non-contiguous arguments from samples()"),
+    ConformanceCheck(
+        "its grid stays", _grid_stays, "draw from a generator seeded in samples(); label each point by itself"
+    ),
     ConformanceCheck("equals its reference", _equals_its_reference, "compare both at the point named"),
     ConformanceCheck("leaves its input alone", _leaves_its_input_alone, "write into new tensors"),
 ]

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ossicle.testing.subject import ConformanceCheck, Subject
+from ossicle.testing.subject import ConformanceCheck, Skipped, Subject
 
 _MELS, _FRAMES, _CLASSES = 16, 24, 4
 _ROWS = {"labeled": 6, "labeled-2": 6, "unlabeled": 10}
@@ -163,6 +163,18 @@ def _guesses_carry_no_gradient(subject: Subject) -> None:
     assert torch.allclose(out.guesses.sum(dim=1), torch.ones(rows), atol=1e-4), "guesses do not sum to one"
 
 
+def _loses_nothing_at_zero_weight(subject: Subject) -> None:
+    method = copy.deepcopy(subject.instance)
+    if not isinstance(getattr(method, "unlabeled_weight", None), (int, float)):
+        raise Skipped("it has no number unlabeled_weight to set to zero")
+    method.unlabeled_weight = 0.0
+    out = step_loss(method, make_batch(method))
+    labeled = out.metrics.get("labeled")
+    assert labeled is not None, "metrics do not say the labelled clips' part, 'labeled'"
+    difference = abs(float(out.loss.detach()) - float(labeled))
+    assert difference <= 1e-6 * max(1.0, abs(float(labeled))), f"unlabelled clips of no weight add {difference:.2e}"
+
+
 def _averages_are_not_trained(subject: Subject) -> None:
     method = subject.instance
     frozen = {id(p) for network in method.evaluated().values() for p in network.parameters() if not p.requires_grad}
@@ -209,6 +221,11 @@ METHOD_CHECKS = [
     ),
     ConformanceCheck("targets matter", _targets_matter, "use the labelled clips' targets"),
     ConformanceCheck("guesses carry no gradient", _guesses_carry_no_gradient, "guess under torch.no_grad()"),
+    ConformanceCheck(
+        "loses nothing at zero weight",
+        _loses_nothing_at_zero_weight,
+        "multiply what unlabelled clips add by unlabeled_weight",
+    ),
     ConformanceCheck("averages are not trained", _averages_are_not_trained, "leave them out of trainable()"),
     ConformanceCheck("trains its student", _trains_its_student, "call the trained network student"),
     ConformanceCheck("its state is whole", _state_is_whole, "hold every state in parameters and buffers"),
@@ -325,6 +342,11 @@ def _stays_within(subject: Subject) -> None:
     assert inside, "mixed examples leave the range of the batch"
 
 
+def _mixer_draws(subject: Subject) -> None:
+    first, *others = (subject.instance(*_examples(7), draw=torch.Generator().manual_seed(seed))[0] for seed in range(4))
+    assert any(not torch.equal(first, other) for other in others), "other draws give the same mix"
+
+
 def _mixer_leaves_inputs(subject: Subject) -> None:
     x, y = _examples(7)
     kept = x.clone(), y.clone()
@@ -337,6 +359,7 @@ MIXER_CHECKS = [
     ConformanceCheck("labels follow their examples", _labels_follow, "mix labels with the partners of their examples"),
     ConformanceCheck("keeps the shapes", _mixer_keeps_shapes, "take empty batches and single rows"),
     ConformanceCheck("stays within the batch", _stays_within, "let weights lie in [0, 1] and sum to one"),
+    ConformanceCheck("draws from the generator", _mixer_draws, "draw partners or weights from the generator given"),
     ConformanceCheck("leaves its input alone", _mixer_leaves_inputs, "return new tensors"),
 ]
 """What every mixer must do."""

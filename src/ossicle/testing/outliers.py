@@ -60,6 +60,16 @@ def _rows_do_not_see_each_other(subject: Subject) -> None:
     assert difference <= 1e-6 * max(1.0, float(np.abs(alone).max())), f"one by one they differ by {difference:.2e}"
 
 
+def _row_order_does_not_matter(subject: Subject) -> None:
+    detector, rows = _fitted(subject), make_table(30, seed=5)
+    order = np.random.default_rng(6).permutation(len(rows))
+    scores, turned = detector.decision_function(rows), detector.decision_function(rows[order])
+    difference = float(np.abs(scores[order] - turned).max())
+    assert difference <= 1e-6 * max(1.0, float(np.abs(scores).max())), (
+        f"in another order they differ by {difference:.2e}"
+    )
+
+
 def _unequal_rows_score_unequally(subject: Subject) -> None:
     scores = _fitted(subject).decision_scores_
     assert len(np.unique(scores)) > _ROWS // 2, f"{_ROWS} different rows have {len(np.unique(scores))} scores"
@@ -162,6 +172,7 @@ CHECKS = [
     ),
     ConformanceCheck("higher is stranger", _higher_is_stranger, "turn the sign of the scores"),
     ConformanceCheck("rows do not see each other", _rows_do_not_see_each_other, "score each row by itself"),
+    ConformanceCheck("row order does not matter", _row_order_does_not_matter, "return scores in the order of the rows"),
     ConformanceCheck("unequal rows score unequally", _unequal_rows_score_unequally, "see that scores do not collapse"),
     ConformanceCheck("a second fit is equal", _a_second_fit_is_equal, "seed in fit(), not in the constructor"),
     ConformanceCheck(

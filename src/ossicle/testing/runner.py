@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Literal
@@ -29,13 +29,17 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """What one check found: ``passed``, ``failed`` or ``skipped``; what it saw, and what mends it."""
+    """What one check found: ``passed``, ``failed`` or ``skipped``; what it saw, and what mends it.
+
+    `component` is the name of the component checked, where a whole plugin is.
+    """
 
     kind: str
     check: str
     status: Literal["passed", "failed", "skipped"]
     detail: str = ""
     hint: str | None = None
+    component: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -66,8 +70,21 @@ def check_component(kind: str, component: Any, *, expected: Mapping[str, Any] | 
     expected
         Facts to hold it to, such as ``{"sample_rate": 22050}``.
     """
+    return list(run_checks(kind, component, expected=expected))
+
+
+def run_checks(
+    kind: str,
+    component: Any,
+    *,
+    expected: Mapping[str, Any] | None = None,
+    watch: Callable[[str], None] = lambda check: None,
+) -> Iterator[CheckOutcome]:
+    """Yield what `check_component` returns, as it is found; `watch` is told the name of each check before it runs."""
     subject = _subject(kind, component, expected)
-    return [_outcome(kind, check, subject) for check in checks_of(kind)]
+    for check in checks_of(kind):
+        watch(check.name)
+        yield _outcome(kind, check, subject)
 
 
 def parametrize_checks(kind: str, factory: Callable[[], Any], *, expected: Mapping[str, Any] | None = None) -> Any:
@@ -115,6 +132,6 @@ def _outcome(kind: str, check: ConformanceCheck, subject: Subject) -> CheckOutco
         return CheckOutcome(kind, check.name, "skipped", str(skip))
     except AssertionError as failure:
         return CheckOutcome(kind, check.name, "failed", str(failure).splitlines()[0], check.mend)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return CheckOutcome(kind, check.name, "failed", f"{type(error).__name__}: {error}", check.mend)
     return CheckOutcome(kind, check.name, "passed")

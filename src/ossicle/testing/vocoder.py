@@ -123,6 +123,21 @@ def _streams_what_it_says_whole(subject: Subject) -> None:
         )
 
 
+def _does_not_look_further_than_it_says(subject: Subject) -> None:
+    vocoder = subject.instance
+    if not hasattr(vocoder, "receptive_field"):
+        raise Skipped("it has no receptive_field")
+    left, right = vocoder.receptive_field
+    kept = left + right + 4
+    mel = make_mel(vocoder, kept + 9)
+    sure = (kept - right) * vocoder.hop_length
+    whole, start = vocoder(mel)[:, :sure], vocoder(mel[:, :, :kept])[:, :sure]
+    difference = float((whole - start).abs().max())
+    assert difference <= _TOLERANCE * max(1.0, float(whole.abs().max())), (
+        f"frames more than {right} later change a sample by {difference:.2e}"
+    )
+
+
 CHECKS = [
     ConformanceCheck(
         "declares its numbers", _declares_its_numbers, "set sample_rate, hop_length, n_mels and front_end alike"
@@ -136,6 +151,11 @@ CHECKS = [
     ConformanceCheck("refuses what it cannot take", _refuses_what_it_cannot_take, "raise ossicle.errors.MelError"),
     ConformanceCheck(
         "streams what it says whole", _streams_what_it_says_whole, "keep what later samples need between pieces"
+    ),
+    ConformanceCheck(
+        "looks no further than it says",
+        _does_not_look_further_than_it_says,
+        "let receptive_field be the frames (left, right) that a sample depends on, and nothing depend on the length",
     ),
     ConformanceCheck("moves to the CPU", _moves_to_the_cpu, "return self from to()"),
 ]

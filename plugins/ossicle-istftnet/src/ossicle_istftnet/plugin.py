@@ -17,12 +17,19 @@ def ossicle_components() -> Iterator[Component]:
         "iSTFTNet: HiFi-GAN with an inverse STFT at its end; a trained voice ships inside",
         default=True,
     )
-    yield Component("vocoder", "hifigan", "ossicle_istftnet.vocoder:HiFiGANVocoder", "HiFi-GAN V1, V2, V3")
+    yield Component(
+        "vocoder",
+        "hifigan",
+        "ossicle_istftnet.vocoder:HiFiGANVocoder",
+        "HiFi-GAN V1, V2, V3",
+        example="ossicle_istftnet.examples:hifigan",
+    )
     yield Component(
         "vocoder",
         "griffin-lim",
         "ossicle_istftnet.griffin_lim:GriffinLim",
         "Fast Griffin-Lim, the baseline without weights",
+        example="ossicle_istftnet.examples:griffin_lim",
     )
     yield Component(
         "kernel",

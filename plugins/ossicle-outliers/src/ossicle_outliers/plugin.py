@@ -31,7 +31,11 @@ _KERNELS = (
 def ossicle_components() -> Iterator[Component]:
     """Yield the detectors and the kernels."""
     for name, target, summary in _DETECTORS:
-        yield Component("outlier-detector", name, f"ossicle_outliers.{target}", summary, default=name == "autoencoder")
+        chosen = name == "autoencoder"
+        example = "ossicle_outliers.examples:autoencoder" if chosen else ""
+        yield Component(
+            "outlier-detector", name, f"ossicle_outliers.{target}", summary, default=chosen, example=example
+        )
     for name, target, summary in _KERNELS:
         yield Component("kernel", name, f"ossicle_outliers.kernels.{target}", summary)
 

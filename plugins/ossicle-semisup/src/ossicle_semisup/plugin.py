@@ -54,4 +54,5 @@ _COMPONENTS = (
 def ossicle_components() -> Iterator[Component]:
     """Yield methods, backbones, data sets, augmentations, mixup and kernels."""
     for kind, name, target, summary in _COMPONENTS:
-        yield Component(kind, name, f"ossicle_semisup.{target}", summary)
+        example = f"ossicle_semisup.examples:{name.replace('-', '_')}" if kind == "dataset" else ""
+        yield Component(kind, name, f"ossicle_semisup.{target}", summary, example=example)

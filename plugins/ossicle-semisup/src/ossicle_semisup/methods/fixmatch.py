@@ -67,7 +67,7 @@ class FixMatch(Method):
             View("unlabeled-weak", "unlabeled", "weak"),
             View("unlabeled-strong", "unlabeled", "strong"),
         )
-        self._threshold, self._weight, self._mixing, self._alpha = threshold, weight, mixing, alpha
+        self._threshold, self.unlabeled_weight, self._mixing, self._alpha = threshold, weight, mixing, alpha
         self._joint = resolve(PRESETS, preset, locals())["joint"]
 
     def draws(self, rows: Mapping[str, int], draw: torch.Generator) -> dict[str, Tensor]:
@@ -107,7 +107,7 @@ class FixMatch(Method):
             logits_x, logits_u = together(self.student, x, strong)
         loss_x, loss_u = losses(logits_x, target_x, logits_u, target_u, mask, counted)
         metrics = {"labeled": loss_x.detach(), "unlabeled": loss_u.detach(), "mask": mask.mean()}
-        return StepOutput(loss_x + self._weight * loss_u, metrics, guesses=p, mask=mask)
+        return StepOutput(loss_x + self.unlabeled_weight * loss_u, metrics, guesses=p, mask=mask)
 
 
 def _mix_across(x: Tensor, strong: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

@@ -91,7 +91,7 @@ class MeanTeacher(Method):
         )
         self.teacher = copy.deepcopy(self.student).requires_grad_(False)
         self._decay, self._mixing, self._alpha = decay, mixing, alpha
-        self._weight, self._ramp, self._separate = chosen["weight"], chosen["ramp"], separate
+        self.unlabeled_weight, self._ramp, self._separate = chosen["weight"], chosen["ramp"], separate
         self._on_labeled, self._statistics = chosen["on_labeled"], chosen["statistics"]
 
     def train(self, mode: bool = True) -> MeanTeacher:
@@ -118,7 +118,7 @@ class MeanTeacher(Method):
 
     def factors(self, progress: Progress) -> dict[str, float]:
         """Return the weight of the distance."""
-        return {"weight": self._weight * self._ramp.at(progress)}
+        return {"weight": self.unlabeled_weight * self._ramp.at(progress)}
 
     def compute(
         self, batch: Mapping[str, Tensor], drawn: Mapping[str, Tensor], factors: Mapping[str, Factor]

@@ -92,7 +92,7 @@ class MixMatch(Method):
         self._temperature, self._alpha = temperature, alpha
         self._distance = chosen["unlabeled_loss"]
         require(self._distance in ("cross-entropy", "brier"), "the loss on unlabelled rows is cross-entropy or brier")
-        self._weight, self._ramp = chosen["weight"], chosen["ramp"]
+        self.unlabeled_weight, self._ramp = chosen["weight"], chosen["ramp"]
         self._per_example, self._separate = chosen["per_example"], chosen["separate"]
 
     def draws(self, rows: Mapping[str, int], draw: torch.Generator) -> dict[str, Tensor]:
@@ -103,7 +103,7 @@ class MixMatch(Method):
 
     def factors(self, progress: Progress) -> dict[str, float]:
         """Return the weight of the unlabelled loss."""
-        return {"weight": self._weight * self._ramp.at(progress)}
+        return {"weight": self.unlabeled_weight * self._ramp.at(progress)}
 
     def compute(
         self, batch: Mapping[str, Tensor], drawn: Mapping[str, Tensor], factors: Mapping[str, Factor]
