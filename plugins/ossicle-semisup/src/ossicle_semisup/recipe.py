@@ -11,6 +11,7 @@ import torch
 from ossicle.audio.classifier import load_classifier, save_classifier
 from ossicle.audio.log_mel import LogMel
 from ossicle.errors import OssicleError
+from ossicle.runs.exits import run_guarded
 from ossicle.runs.folder import RunFolder
 from ossicle.runs.log import METRICS, MetricsLog
 from ossicle.runs.report import write_report
@@ -28,13 +29,7 @@ BEST = "best"
 
 def run(folder: Path, argv: Sequence[str] | None = None) -> int:
     """Train one method as a recipe's command line asks, and return the exit code."""
-    try:
-        return _run(parse(folder, argv))
-    except OssicleError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
+    return run_guarded(lambda: _run(parse(folder, argv)))
 
 
 def _run(options: Options) -> int:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from ossicle.audio.classifier import load_classifier, save_classifier
 from ossicle.audio.log_mel import LogMel, LogMelSettings
-from ossicle.errors import ConfigError, OssicleError
+from ossicle.errors import ConfigError
+from ossicle.runs.exits import run_guarded
 from ossicle.runs.folder import RunFolder
 from ossicle.toml import read_toml
 from ossicle_unmix_tns.corruptions import HELD_OUT, TESTED, TYPES
@@ -53,14 +54,7 @@ class Options:
 
 def run(folder: Path, argv: Sequence[str] | None = None) -> int:
     """Fill a recipe's table as its command line asks, and return the exit code."""
-    try:
-        return _run(parse(folder, argv))
-    except OssicleError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted; go on with --resume", file=sys.stderr)
-        return 130
+    return run_guarded(lambda: _run(parse(folder, argv)))
 
 
 def parse(folder: Path, argv: Sequence[str] | None = None) -> Options:
