@@ -230,6 +230,6 @@ def _run(options: Options) -> int:
             results = run_stream(network, component, own, stream, inputs, bench.labels)
             table.add(seed, adapter, name, stream, results)
             say(f"seed {seed}, {name}, {adapter}: error {sum(r.error for r in results) / len(results):.2f} %")
-    write_report(folder.path, table)
+    say(f"report: {write_report(folder.path, table, bench.heard)}")
     print(folder.path)
     return 0
