@@ -21,7 +21,7 @@ from ossicle_unmix_tns.drift.data import Clips, find_windows, split_clips
 from ossicle_unmix_tns.drift.evaluate import run_stream
 from ossicle_unmix_tns.drift.figures import draw_lines
 from ossicle_unmix_tns.drift.recipe import adapter_settings, run
-from ossicle_unmix_tns.drift.report import ResultTable, read_protocols, write_report
+from ossicle_unmix_tns.drift.report import ResultTable, read_protocols, write_results
 from ossicle_unmix_tns.drift.rows import Row, by_seed, corrupted, read_rows
 from ossicle_unmix_tns.drift.side_by_side import SideBySide
 from ossicle_unmix_tns.streams.protocol import CLEAN, StreamProtocol
@@ -186,7 +186,7 @@ def test_corruptions_that_follow_each_other_are_drawn_one_after_the_other(tmp_pa
     RunFolder.create(tmp_path, {})
     protocol = StreamProtocol(order="iid", domains=DOMAINS[1:], batch_size=16, setting="continual")
     table.add(0, "source", "continual", protocol, run_stream(network, "source", {}, protocol, inputs, labels))
-    write_report(tmp_path, table)
+    write_results(tmp_path, table, print)
     (curves,) = [one for one in read_record(tmp_path).stored.sections if one.title == "Error over the stream"]
     (chart,) = curves.charts
     assert chart.marks == [(1, "gain 5"), (9, "pitch 5")] and len(chart.lines[0].y) == 16
@@ -195,8 +195,8 @@ def test_corruptions_that_follow_each_other_are_drawn_one_after_the_other(tmp_pa
 
 def test_a_run_without_a_stream_says_so(tmp_path):
     RunFolder.create(tmp_path, {})
-    html = write_report(tmp_path, ResultTable(tmp_path)).read_text("utf-8")
-    assert "No stream has been measured" in html
+    write_results(tmp_path, ResultTable(tmp_path), print)
+    assert "No stream has been measured" in (tmp_path / "report.html").read_text("utf-8")
 
 
 def test_tuning_hears_other_clips_through_held_out_corruptions(tmp_path):

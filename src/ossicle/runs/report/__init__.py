@@ -6,7 +6,7 @@ A recipe calls `write_report(folder, sections)`; a measurement without a run's f
 from __future__ import annotations
 
 from ossicle.runs.report.html import render, write_page
-from ossicle.runs.report.run import REPORT, run_page, write_report
+from ossicle.runs.report.run import REPORT, leave_report, run_page, write_report
 from ossicle.runs.report.samples import ORIGINAL, write_samples
 from ossicle.runs.report.sections import (
     Chart,
@@ -44,6 +44,7 @@ __all__ = [
     "Stream",
     "Table",
     "Text",
+    "leave_report",
     "render",
     "run_page",
     "write_page",

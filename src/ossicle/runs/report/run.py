@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ossicle.errors import OssicleError
 from ossicle.runs.report.from_files import headline, origin_sections, result_sections, summary_of
 from ossicle.runs.report.html import write_page
 from ossicle.runs.report.record import RunRecord, read_record
@@ -37,6 +38,14 @@ def write_report(folder: Path, sections: Sequence[Section] | None = None, *, tit
         before = read_record(folder).stored
         store_sections(folder, before.sections if sections is None else sections, title=title or before.title)
     return write_page(folder / REPORT, run_page(read_record(folder)))
+
+
+def leave_report(folder: Path, sections: Sequence[Section] | None = None, *, say: Callable[[str], None]) -> None:
+    """Write a run's report at its end and say where it is; that it cannot be written is said, and does not end the run."""
+    try:
+        say(f"report: {write_report(folder, sections)}")
+    except OssicleError as error:
+        say(f"no report: {error}")
 
 
 def run_page(run: RunRecord) -> Page:

@@ -23,7 +23,7 @@ from ossicle_unmix_tns.corruptions import HELD_OUT, TESTED, TYPES
 from ossicle_unmix_tns.drift.data import Clips, find_windows, load_clips
 from ossicle_unmix_tns.drift.evaluate import run_stream
 from ossicle_unmix_tns.drift.features import Features, spread_of
-from ossicle_unmix_tns.drift.report import ResultTable, write_report
+from ossicle_unmix_tns.drift.report import ResultTable, write_results
 from ossicle_unmix_tns.drift.training import TrainingConfig, train
 from ossicle_unmix_tns.streams.protocol import CLEAN, StreamProtocol
 
@@ -230,6 +230,6 @@ def _run(options: Options) -> int:
             results = run_stream(network, component, own, stream, inputs, bench.labels)
             table.add(seed, adapter, name, stream, results)
             say(f"seed {seed}, {name}, {adapter}: error {sum(r.error for r in results) / len(results):.2f} %")
-    say(f"report: {write_report(folder.path, table, bench.heard)}")
+    write_results(folder.path, table, say, bench.heard)
     print(folder.path)
     return 0

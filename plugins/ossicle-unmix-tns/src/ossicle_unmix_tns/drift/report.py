@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ossicle.atomic import write_bytes
 from ossicle.runs.environment import PACKAGES, describe
 from ossicle.runs.folder import write_json
-from ossicle.runs.report import write_report as write_run_report
+from ossicle.runs.report import leave_report
 from ossicle_unmix_tns.drift import page
 from ossicle_unmix_tns.drift.claims import check_claims
 from ossicle_unmix_tns.drift.evaluate import DomainResult
@@ -73,10 +73,12 @@ def write_table(file: Path, columns: Sequence[str], rows: Sequence[Sequence[str]
     write_bytes(file, text.getvalue().encode())
 
 
-def write_report(folder: Path, table: ResultTable, features: Features | None = None) -> Path:
+def write_results(
+    folder: Path, table: ResultTable, say: Callable[[str], None], features: Features | None = None
+) -> None:
     """Write ``summary.csv``, ``claims.json``, ``environment.json``, the figures and ``report.html`` of what is there.
 
-    `features` are what was heard, for sounds in the report; None leaves them out. Returns where the report is.
+    `features` are what was heard, for sounds in the report; None leaves them out.
     """
     rows = table.rows
     streams, adapters = _in_order(row.stream for row in rows), _in_order(row.adapter for row in rows)
@@ -108,7 +110,7 @@ def write_report(folder: Path, table: ResultTable, features: Features | None = N
             write_bytes(folder / f"error-against-{label.replace(' ', '-')}.svg", text.encode())
     found = page.sections(rows, protocols, summaries, claims, drawn)
     heard = page.sounds(features, rows) if features is not None else None
-    return write_run_report(folder, [*found, heard] if heard else found)
+    leave_report(folder, [*found, heard] if heard else found, say=say)
 
 
 def _in_order(names: object) -> list[str]:
