@@ -6,6 +6,7 @@ A recipe calls `write_report(folder, sections)`; a measurement without a run's f
 from __future__ import annotations
 
 from ossicle.runs.report.html import render, write_page
+from ossicle.runs.report.measurement import write_measurement
 from ossicle.runs.report.run import REPORT, leave_report, run_page, write_report
 from ossicle.runs.report.samples import ORIGINAL, write_samples
 from ossicle.runs.report.sections import (
@@ -47,6 +48,7 @@ __all__ = [
     "leave_report",
     "render",
     "run_page",
+    "write_measurement",
     "write_page",
     "write_report",
     "write_samples",
