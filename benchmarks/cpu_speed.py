@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ossicle.audio.mel import MelSettings
 from ossicle.runs.environment import describe
-from ossicle.runs.folder import write_json
+from ossicle.runs.report import write_measurement
 from ossicle.runs.timing import medians
 from ossicle_istftnet.calibration import calibration_mels
 from ossicle_istftnet.config import variant
@@ -120,7 +120,9 @@ def main() -> int:
                     for key, row in found["rows"].items()
                 ]
                 print(f"{name}, {seconds:g} s, {threads} threads: {'; '.join(cells)}", file=sys.stderr, flush=True)
-                write_json(given.output, {"results": results, "environment": describe()})
+                write_measurement(
+                    given.output, {"results": results, "environment": describe()}, title="Types on the CPU, measured"
+                )
     return 0
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 
 from ossicle.runs.environment import describe
-from ossicle.runs.folder import write_json
+from ossicle.runs.report import write_measurement
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples/speech.flac"
 VOCODE = "import sys; from ossicle.cli.app import main; main(sys.argv[1:])"
@@ -53,7 +53,7 @@ def main() -> int:
     figures = {name: {"peak_mib": peak, "wall_s": wall} for name, (peak, wall) in rows.items()}
     for name, figure in figures.items():
         print(f"{name}: {figure['peak_mib']:.0f} MiB, {figure['wall_s']:.0f} s", file=sys.stderr)
-    write_json(given.output, {"rows": figures, "environment": describe()})
+    write_measurement(given.output, {"rows": figures, "environment": describe()}, title="Peak memory, measured")
     return 0
 
 

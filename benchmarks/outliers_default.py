@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 
 import ossicle
 from ossicle.runs.environment import describe
-from ossicle.runs.folder import write_json
+from ossicle.runs.report import write_measurement
 
 CANDIDATES: dict[str, dict[str, Any]] = {
     "knn": {"component": "knn"},
@@ -77,7 +77,7 @@ def main() -> int:
             if len(row) == len(names)
         }
         result = {"rows": given.rows, "seed": given.seed, "mean_auc": means, "auc": aucs, "environment": describe()}
-        write_json(given.output, result)
+        write_measurement(given.output, result, title="Settings of the outlier detector side by side")
         print(f"{candidate}: {means[candidate]}", file=sys.stderr, flush=True)
     return 0
 

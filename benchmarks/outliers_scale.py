@@ -16,7 +16,7 @@ import numpy as np
 
 from ossicle import build
 from ossicle.runs.environment import describe
-from ossicle.runs.folder import write_json
+from ossicle.runs.report import write_measurement
 
 SIZES = (10_000, 100_000, 1_000_000)
 COLUMNS = 10
@@ -55,7 +55,8 @@ def main() -> None:
                 done = subprocess.run([*map(str, words)], check=True, capture_output=True, text=True)
                 found.append({"output": suffix, "columns": COLUMNS, **json.loads(done.stdout)})
                 print(found[-1], flush=True)
-    write_json(given.out, {"environment": describe(), "detector": "autoencoder, default preset", "measured": found})
+    result = {"environment": describe(), "detector": "autoencoder, default preset", "measured": found}
+    write_measurement(given.out, result, title="Scoring tables of many rows, measured")
 
 
 if __name__ == "__main__":

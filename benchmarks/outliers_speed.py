@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from ossicle.runs.environment import PACKAGES, describe
-from ossicle.runs.folder import write_json
+from ossicle.runs.report import write_measurement
 from ossicle.runs.timing import medians
 from ossicle_outliers.autoencoder import AutoencoderDetector
 from ossicle_outliers.neighbors import search
@@ -166,7 +166,7 @@ def main() -> int:
         # One part after another, into one file: a run takes minutes.
         done = json.loads(given.output.read_text("utf-8")) if given.output.exists() else {}
         done |= {name: {"rows": parts[name](), "environment": describe(VERSIONS)}}
-        print("wrote", write_json(given.output, done), file=sys.stderr)
+        print("wrote", write_measurement(given.output, done, title="Outlier detection, speed"), file=sys.stderr)
     return 0
 
 

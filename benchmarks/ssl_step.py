@@ -26,7 +26,7 @@ from torch import Tensor
 from ossicle.audio.log_mel import LogMel, LogMelSettings
 from ossicle.registry import default_registry
 from ossicle.runs.environment import describe
-from ossicle.runs.folder import write_json
+from ossicle.runs.report import write_measurement
 from ossicle.runs.timing import medians
 from ossicle.training.memory import keep_freed_memory
 from ossicle.training.seeds import generator_for
@@ -214,7 +214,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "seed": 0,
                 "freed_memory_kept": kept,
             }
-            write_json(given.out, {"settings": settings, "results": results, "environment": describe()})
+            found = {"settings": settings, "results": results, "environment": describe()}
+            write_measurement(given.out, found, title="Steps of semi-supervised training, measured")
     return 0
 
 

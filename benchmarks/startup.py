@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from ossicle.runs.environment import describe
-from ossicle.runs.folder import write_json
+from ossicle.runs.report import write_measurement
 
 COMMANDS = (["--help"], ["plugins", "list"], ["info"])
 RESULT = Path(__file__).parent / "results" / "startup.json"
@@ -42,7 +42,8 @@ def main() -> None:
         for words in COMMANDS:
             times[" ".join(words)].append(cpu_seconds(words))
     medians = {name: round(statistics.median(values), 4) for name, values in times.items()}
-    write_json(RESULT, {"cpu_seconds_median": medians, "rounds": rounds, "environment": describe()})
+    result = {"cpu_seconds_median": medians, "rounds": rounds, "environment": describe()}
+    write_measurement(RESULT, result, title="Start-up, measured")
     print(json.dumps(medians, indent=2))
 
 

@@ -134,7 +134,7 @@ def main() -> None:
     import torch
 
     from ossicle.runs.environment import describe
-    from ossicle.runs.folder import write_json
+    from ossicle.runs.report import write_measurement
 
     torch.set_num_threads(1)
     result: dict[str, Any] = {
@@ -149,7 +149,8 @@ def main() -> None:
     for row in [*result.get("layers", []), *result.get("networks", [])]:
         print(row, flush=True)
     if given.out:
-        print("wrote", write_json(given.out, {**result, "environment": describe()}))
+        found = {**result, "environment": describe()}
+        print("wrote", write_measurement(given.out, found, title="The UnMix-TNS layer, speed"))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,16 @@
 """The report in a real browser: it plays, sorts, fits, and asks the network for nothing."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
+import soundfile
 from browser_scripts import COLOURS
-from report_sections import every_page
+from report_sections import RATE, every_page, tone
 
 from ossicle.runs.report import write_page
+
+RECIPES = Path(__file__).parents[1] / "recipes"
 
 
 @pytest.fixture(scope="module")
@@ -12,23 +18,82 @@ def report(tmp_path_factory):
     return write_page(tmp_path_factory.mktemp("report") / "report.html", every_page(footer="made in a test"))
 
 
+@pytest.fixture(scope="module")
+def drift_report(tmp_path_factory):
+    """What the drift recipe writes, at smoke size."""
+    recipe = pytest.importorskip("ossicle_unmix_tns.drift.recipe")
+    folder = tmp_path_factory.mktemp("drift")
+    (folder / "fsdd" / "recordings").mkdir(parents=True)
+    draw = np.random.default_rng(0)
+    for digit in range(10):
+        for take in range(4):
+            wave = tone(250 + 300 * digit, 0.3)
+            wave += 0.01 * draw.standard_normal(len(wave)).astype(np.float32)
+            soundfile.write(folder / "fsdd" / "recordings" / f"{digit}_ann_{take}.wav", wave, RATE)
+    words = ["--data", str(folder / "fsdd"), "--out", str(folder / "run"), "--smoke", "--seeds", "0", "--quiet"]
+    words += ["--adapters", "source,tbn,rbn,unmix-tns", "--streams", "dirichlet,dirichlet-one,gradual"]
+    assert recipe.run(RECIPES / "fsdd" / "drift", words) == 0
+    return folder / "run" / "report.html"
+
+
+@pytest.fixture(scope="module")
+def outliers_report(tmp_path_factory):
+    """What the recipe of outliers in tables writes, at smoke size."""
+    tables = pytest.importorskip("ossicle_outliers.recipes.tables")
+    options = pytest.importorskip("ossicle_outliers.recipes.options")
+    folder = tmp_path_factory.mktemp("outliers")
+    draw = np.random.default_rng(0)
+    for name in ("first", "second"):
+        y = np.arange(90) % 9 == 0
+        np.savez(folder / f"{name}.npz", X=draw.standard_normal((90, 4)) + 4 * y[:, None], y=y)
+    (folder / "manifest.csv").write_text("name,n,d\nfirst,90,4\nsecond,90,4\n")
+    words = ["--data", str(folder), "--out", str(folder / "run"), "--smoke", "--quiet"]
+    assert options.main(tables.run, RECIPES / "odds" / "outliers", words, data={"data": ""}) == 0
+    return folder / "run" / "report.html"
+
+
+@pytest.fixture(scope="module")
+def scores_page(tmp_path_factory):
+    """What `ossicle outliers score --html` writes."""
+    pytest.importorskip("ossicle_outliers")
+    from ossicle.cli.app import main
+
+    folder = tmp_path_factory.mktemp("scores")
+    (folder / "pool").mkdir()
+    for number in range(8):
+        name = f"{'a-rather-long-name-of-a-clip-' * 3}{number}.wav"
+        soundfile.write(folder / "pool" / name, tone(400 + 10 * number), RATE)
+    words = ["outliers", "fit", str(folder / "pool"), "-o", str(folder / "model"), "--detector", "knn:neighbors=2"]
+    assert main([*words, "--quiet"]) == 0
+    words = ["outliers", "score", str(folder / "pool"), "--model", str(folder / "model"), "--quiet", "--drop", "0.25"]
+    assert main([*words, "--html", str(folder / "page.html")]) == 0
+    return folder / "page.html"
+
+
+@pytest.fixture(params=["drift_report", "outliers_report", "scores_page"])
+def written(request):
+    """A page that a recipe or a command wrote."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture
 def opened(browser, report):
-    """Open the report; at the end no complaint and no request but for the page itself may have come."""
-    complaints, requests = [], []
+    """Open a page; at the end no complaint and no request but for the page itself may have come."""
+    complaints, requests, places = [], [], set()
 
-    def open_(width, scheme="light"):
+    def open_(width, scheme="light", path=report):
+        places.add(path.as_uri())
         page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))
         page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
-        page.goto(report.as_uri())
+        page.goto(path.as_uri())
         return page
 
     yield open_
     assert complaints == []
-    assert {url for url in requests if not url.startswith("data:")} == {report.as_uri()}
+    assert {url for url in requests if not url.startswith("data:")} == places
 
 
 @pytest.mark.parametrize("clip", ["clip one, original", "long clip, original"])
@@ -90,7 +155,19 @@ def test_names_from_a_run_stay_text(opened):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [375, 1280])
 def test_nothing_is_cut_and_nothing_overlaps(opened, width, scheme):
-    page = opened(width, scheme)
+    check_layout(opened(width, scheme), width)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_recipes_write_is_whole_at_every_width(opened, written, width):
+    page = opened(width, path=written)
+    check_layout(page, width)
+    broken = page.locator("audio").evaluate_all("(all) => all.filter((one) => one.error).length")
+    assert broken == 0 and page.locator("main section").count() >= 4
+
+
+def check_layout(page, width):
+    """Check that nothing leaves the page or its picture and no two parts overlap."""
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     # Whatever is wider than its place must be in a box that scrolls; text in a chart must be inside its picture.
     outside = page.evaluate(

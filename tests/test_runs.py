@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from ossicle.errors import CheckpointError, ConfigError, OssicleError
+from ossicle.errors import CheckpointError, ConfigError, InputError, OssicleError
 from ossicle.runs.environment import describe
+from ossicle.runs.exits import run_guarded
 from ossicle.runs.folder import RunFolder
 from ossicle.runs.log import MetricsLog, read_log
 from ossicle.training.checkpoint import load_state, save_state
@@ -47,6 +48,28 @@ def test_a_resumed_log_drops_what_is_done_again(tmp_path):
     lines = read_log(tmp_path / "m.jsonl")
     assert [(line["step"], line["loss"]) for line in lines] == [(1, 0.5), (2, 1.0), (3, 9.0)]
     assert lines[0]["broken"] is None
+
+
+def raising(error):
+    def work():
+        raise error
+
+    return work
+
+
+def test_a_recipe_ends_with_a_code_and_a_word(capsys):
+    assert run_guarded(lambda: 0) == 0 and run_guarded(lambda: 7) == 7
+    assert capsys.readouterr().err == ""
+    assert run_guarded(raising(InputError("no data", why="none there", hint="name it"))) == 3
+    assert capsys.readouterr().err == "error: no data\n  why: none there\n  do:  name it\n"
+    assert run_guarded(raising(ConfigError("odd"))) == 2
+    assert run_guarded(raising(KeyboardInterrupt()), resume="run again to go on") == 130
+    assert capsys.readouterr().err.endswith("interrupted; run again to go on\n")
+    assert run_guarded(raising(KeyboardInterrupt())) == 130
+    assert capsys.readouterr().err == "interrupted; go on with --resume\n"
+    # A defect is not a word to a user: it passes with its traceback.
+    with pytest.raises(ZeroDivisionError):
+        run_guarded(lambda: 1 // 0)
 
 
 def test_plugins_hear_a_run(site, tmp_path):

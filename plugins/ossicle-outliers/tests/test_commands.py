@@ -15,7 +15,8 @@ from ossicle.cli.inputs import Input
 from ossicle.cli.outputs import Job
 from ossicle_outliers.commands.work import ClipWork
 from ossicle_outliers.fitted import load_fitted
-from ossicle_outliers.manifest import Term
+from ossicle_outliers.manifest import Entry, Term
+from ossicle_outliers.page import histogram, write_scores_page
 from ossicle_outliers.sound.scoring import ClipScorer
 
 RATE = 8000
@@ -135,8 +136,32 @@ def test_the_page_plays_and_shows_the_worst_and_needs_nothing_else(run, pool, mo
     code, _, err = run("score", pool, "--model", model, "--top", "4", "--html", tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert code == 0 and "page.html" in err
-    assert page.count("<audio") == page.count("data:audio/flac") == page.count("data:image/png") == 4
-    assert not re.findall(r"(?:src|href)=\"(?!data:)", page) and "viewport" in page
+    assert page.count("<audio") == page.count("data:audio/") == page.count("data:image/png") == 4
+    assert not re.findall(r"(?:src|href)=\"(?!data:|#)", page) and "viewport" in page
+    assert re.findall(r"<h2>(.*?)</h2>", page) == ["Scores", "To hear", "Ranking", "Command"]
+    assert "the 4 highest of 32 scores" in page and "1. noise" in page and "band" in page
+
+
+def test_a_clip_that_went_away_is_named_on_the_page(tmp_path):
+    entry = Entry(str(tmp_path / "gone.wav"), 2.0, 1, False)
+    about = {"model": "m", "clips": 1, "left out": 1}
+    write_scores_page(
+        tmp_path / "p.html", [entry], scores=np.array([2.0]), left_out=1, threshold=1.0, about=about, sounds=True
+    )
+    assert "Could not be read: 1. gone.wav" in (tmp_path / "p.html").read_text("utf-8")
+
+
+def test_a_histogram_is_not_squeezed_by_one_far_score():
+    scores = np.array([*np.linspace(0, 1, 99), 1e9])
+    found = histogram(scores, 1, 1.5)
+    assert (
+        max(found.groups["left out"]) < 20 and len(found.groups["kept"]) == 99 and "1 scores up to 1e+09" in found.note
+    )
+    # A threshold beyond is shown where it is.
+    assert histogram(scores, 1, 1e8).groups["left out"] == [1e9]
+    assert list(histogram(scores, 0, None).groups) == ["kept"]
+    equal = histogram(np.ones(5), 0, 1.0)
+    assert equal.groups == {"kept": [1.0] * 5} and equal.note == ""
 
 
 def test_the_page_lies_beside_the_manifest_unless_it_is_named(run, pool, model, tmp_path):

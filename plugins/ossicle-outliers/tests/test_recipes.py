@@ -1,6 +1,7 @@
 """Every recipe from data to table, small; runs that are stopped go on; labels are used only where that is said."""
 
 import csv
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -11,8 +12,11 @@ import soundfile
 
 from ossicle.errors import ConfigError, InputError
 from ossicle.toml import read_toml
+from ossicle_outliers.hearing import heard
 from ossicle_outliers.recipes import clean, machines, oracle, pools, tables
+from ossicle_outliers.recipes.detectors import spread_of
 from ossicle_outliers.recipes.options import change, main
+from ossicle_outliers.recipes.page import histograms
 from ossicle_outliers.recipes.results import Results, over_seeds
 from ossicle_outliers.sound.machine import write_machine
 
@@ -24,6 +28,13 @@ def smoke(work, recipe, out, **data):
     words = [text for name, folder in data.items() for text in (f"--{name}", str(folder))]
     options = {"data": "", "foreign": ""}
     return main(work, RECIPES / recipe, [*words, "--out", str(out), "--smoke", "--quiet"], data=options)
+
+
+def report_of(out):
+    """The titles of a run's report, and how many players it has."""
+    html = (out / "report.html").read_text("utf-8")
+    assert not re.findall(r'src="(?!data:)', html)
+    return re.findall(r"<h2>(.*?)</h2>", html), html.count("<audio")
 
 
 def rows_of(out):
@@ -83,6 +94,9 @@ def test_tables(tmp_path):
     assert {r["rows"] for r in found} == {"80", "100"} and {r["n"] for r in found} == {"80", "120"}
     assert all(0.5 < float(r["auc"]) <= 1 for r in found if r["method"] != "default")
     assert "<svg" in (tmp_path / "run" / "critical-difference.svg").read_text()
+    titles, _ = report_of(tmp_path / "run")
+    expected = ["ROC AUC", "Mean ranks", "Critical difference", "Scores: other", "Scores: vertebral", "Command"]
+    assert titles[:6] == expected
 
 
 def test_a_stopped_run_goes_on_and_other_settings_are_refused(tmp_path, capsys):
@@ -107,6 +121,7 @@ def test_the_oracle_says_that_labels_were_used(tmp_path, capsys):
     found = rows_of(tmp_path / "run")
     assert [r["shift_steps"] for r in found] == ["0", "1", "2", "3"]
     assert all(float(r["best_by_test_labels"]) >= float(r["mean"]) for r in found)
+    assert report_of(tmp_path / "run")[0][:3] == ["Labels were used", "ROC AUC on the test part", "Seed by seed"]
     assert found[0]["neighbors"] == "" and {r["neighbors"] for r in found[1:]} <= {"3", "5"}
 
 
@@ -127,6 +142,8 @@ def test_pools_of_digits(tmp_path):
     found = rows_of(tmp_path / "run")
     assert {r["method"] for r in found} == {"ae-shift1", "isolation-forest"}
     assert {(r["n"], r["foreign"]) for r in found} == {("5", "2")}
+    titles, players = report_of(tmp_path / "run")
+    assert titles[:3] == ["ROC AUC", "Scores: digit-0", "Highest scores"] and players == 4
 
 
 def test_pools_are_drawn_as_the_recipe_says():
@@ -143,13 +160,17 @@ def test_machines_that_are_made_up(tmp_path):
     found = rows_of(tmp_path / "run")
     assert {r["method"] for r in found} == {"frames-mean", "clips-knn"} and {r["data"] for r in found} == {"made up"}
     assert all(0 <= float(r["auc"]) <= 1 and r["units"] == "1" for r in found)
+    titles, players = report_of(tmp_path / "run")
+    assert titles[:3] == ["ROC AUC", "Scores: hum", "Normal beside abnormal"] and players == 2
 
 
 def test_machines_of_a_folder_are_measured_unit_by_unit(tmp_path):
     write_machine(tmp_path / "data", units=2, train=6, test=8, seconds=0.4)
     method = {"component": "knn", "neighbors": 3}
     found = machines.measure(tmp_path / "data" / "hum", method, 0, 1000)
-    assert set(found) == {"id_00", "id_01"} and all(0 <= unit["auc"] <= 1 for unit in found.values())
+    units = found["units"]
+    assert set(units) == {"id_00", "id_01"} and all(0 <= unit["auc"] <= 1 for unit in units.values())
+    assert {name: len(scores) for name, scores in found["scores"].items()} == {"belongs": 8, "outliers": 8}
 
 
 @pytest.mark.parametrize(
@@ -177,6 +198,10 @@ def test_other_names_and_empty_folders_are_refused(tmp_path):
         machines.machines(tmp_path, [])
 
 
+def clean_detector():
+    return read_toml(RECIPES / "esc10" / "clean" / "smoke.toml")["run"]["detector"]
+
+
 def test_a_pool_is_cleaned_and_learned_from(tmp_path, monkeypatch):
     monkeypatch.setenv("OSSICLE_RECIPES", str(RECIPES))
     data, foreign = write_sounds(tmp_path / "esc"), write_digits(tmp_path / "fsdd")
@@ -185,6 +210,8 @@ def test_a_pool_is_cleaned_and_learned_from(tmp_path, monkeypatch):
     assert len(found) == 6
     for pool in clean.POOLS:
         assert 0 <= float(found[f"test error after learning from the {pool} pool"]["mean"]) <= 1
+    titles, players = report_of(tmp_path / "run")
+    assert titles[:3] == ["Results", f"Scores: {clean_detector()}", "Left out first"] and players == 2
     counts = {}
     for pool in clean.POOLS:
         with (tmp_path / "run" / f"{pool}-seed0" / "data" / "manifest.csv").open() as file:
@@ -216,6 +243,28 @@ def test_missing_data_is_three_lines(tmp_path, capsys):
     data = write_tables(tmp_path / "data")
     np.savez(data / "other.npz", Z=np.zeros(3))
     assert smoke(tables.run, "odds/outliers", tmp_path / "run", data=data) == 3
+
+
+def test_scores_for_a_histogram_are_few_and_have_both_ends():
+    scores, y = np.arange(1000.0), (np.arange(1000) >= 990).astype(int)
+    kept = spread_of(scores, y)
+    assert len(kept["belongs"]) == 200 and kept["outliers"] == list(range(990, 1000))
+    assert kept["belongs"][0] == 0 and kept["belongs"][-1] == 989
+    assert spread_of(scores, np.zeros(1000, int))["outliers"] == []
+
+
+def test_a_report_of_many_tables_draws_some_and_names_the_others():
+    rows = [{"table": f"t{at}", "method": "default", "scores": {"belongs": [0.0]}} for at in range(10)]
+    *drawn, rest = histograms([*rows, {"table": "old", "method": "default"}], "table", ["mod", "default"])
+    assert [one.title for one in drawn] == [f"Scores: t{at}" for at in range(8)]
+    assert rest.rows == [["t8"], ["t9"]]
+
+
+def test_a_clip_that_cannot_be_read_is_named_in_the_report(tmp_path):
+    write_tone(tmp_path / "good.wav", 300), (tmp_path / "bad.wav").write_bytes(b"RIFF")
+    found = heard("Heard", {"pool": {name: tmp_path / f"{name}.wav" for name in ("bad", "good", "missing")}})
+    assert [sound.label for sound in found.clips["pool"]] == ["good"]
+    assert "bad (" in found.note and "missing (" in found.note
 
 
 def test_results_over_seeds():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from descendants import children, command
 
 from ossicle import build
 from ossicle.errors import InputError
@@ -156,14 +157,14 @@ def test_a_killed_worker_costs_nothing_but_time(model, tmp_path):
     try:
         while process.poll() is None and time.monotonic() < deadline:
             if not killed and any((tmp_path / "out").glob("*/*.parquet")):
-                found = [pid for pid in _children(process.pid) if b"_Worker" in _command(pid)]
+                found = [pid for pid in children(process.pid) if b"_Worker" in command(pid)]
                 if found:
                     os.kill(found[0], 9)
                     killed = True
             time.sleep(0.05)
         _, err = process.communicate(timeout=60)
     finally:
-        for pid in [] if process.poll() is not None else [*_children(process.pid), process.pid]:
+        for pid in [] if process.poll() is not None else [*children(process.pid), process.pid]:
             os.kill(pid, 9)
     assert killed and process.returncode == 0, err
     parts = sorted((tmp_path / "out").glob("*/*.parquet"))
@@ -173,25 +174,3 @@ def test_a_killed_worker_costs_nothing_but_time(model, tmp_path):
         np.testing.assert_array_equal(np.concatenate(own), np.arange(400_000))
     again = subprocess.run(words, capture_output=True, check=True)
     assert b"8 kept" in again.stderr
-
-
-def _children(pid):
-    """Return a process's descendants, so that nobody else's worker is killed."""
-    parents = {}
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(place.name)] = int((place / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-    found, level = [], [pid]
-    while level:
-        level = [child for child, parent in parents.items() if parent in level]
-        found += level
-    return found
-
-
-def _command(pid):
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""

@@ -1,5 +1,6 @@
 """The benchmark: data and splits, streams in small, the table of a recipe from nothing to figures."""
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,12 +14,14 @@ import ossicle
 from ossicle.audio.clip_cache import ClipCache
 from ossicle.audio.log_mel import LogMelSettings
 from ossicle.errors import ConfigError, InputError
+from ossicle.runs.folder import RunFolder
+from ossicle.runs.report.record import read_record
 from ossicle_unmix_tns.drift.claims import CORRELATED, check_claims
 from ossicle_unmix_tns.drift.data import Clips, find_windows, split_clips
 from ossicle_unmix_tns.drift.evaluate import run_stream
 from ossicle_unmix_tns.drift.figures import draw_lines
 from ossicle_unmix_tns.drift.recipe import adapter_settings, run
-from ossicle_unmix_tns.drift.report import ResultTable, read_protocols, write_table
+from ossicle_unmix_tns.drift.report import ResultTable, read_protocols, write_results, write_table
 from ossicle_unmix_tns.drift.rows import COLUMNS, Row, by_seed, corrupted, read_rows
 from ossicle_unmix_tns.drift.side_by_side import SideBySide
 from ossicle_unmix_tns.drift.table import main as print_table
@@ -178,7 +181,33 @@ def test_a_recipe_fills_its_table_and_goes_on_where_it_ended(tmp_path, capsys):
     assert summary[0].startswith("stream,batch_size,adapter") and len(summary) == 1 + 5
     figures = {path.name for path in out.glob("*.svg")}
     assert {"error-over-stream-dirichlet.svg", "error-against-batch-size.svg"} <= figures
+    html = (out / "report.html").read_text("utf-8")
+    titles = re.findall(r"<h2>(.*?)</h2>", html)
+    assert titles[:4] == ["Errors", "Claims", "Error over the stream", "Error against delta and batch size"]
+    assert {"By corruption: dirichlet", "By corruption: dirichlet-one", "Corruptions", "Command"} <= set(titles)
+    # One clip as it is and through four corruptions.
+    assert html.count("<audio") == html.count('alt="mel spectrogram') == 5 and "spoken digits" in html
+    assert not re.findall(r'src="(?!data:)', html)
     assert run(RECIPES / "fsdd" / "drift", [*argv, "source", *streams]) == 2  # a run is there, and --resume is not
+
+
+def test_corruptions_that_follow_each_other_are_drawn_one_after_the_other(tmp_path, network, heard):
+    inputs, labels = heard
+    table = ResultTable(tmp_path)
+    RunFolder.create(tmp_path, {})
+    protocol = StreamProtocol(order="iid", domains=DOMAINS[1:], batch_size=16, setting="continual")
+    table.add(0, "source", "continual", protocol, run_stream(network, "source", {}, protocol, inputs, labels))
+    write_results(tmp_path, table, print)
+    (curves,) = [one for one in read_record(tmp_path).stored.sections if one.title == "Error over the stream"]
+    (chart,) = curves.charts
+    assert chart.marks == [(1, "gain 5"), (9, "pitch 5")] and len(chart.lines[0].y) == 16
+    assert chart.lines[0].y[:8] == pytest.approx(table.rows[0].over_stream)
+
+
+def test_a_run_without_a_stream_says_so(tmp_path):
+    RunFolder.create(tmp_path, {})
+    write_results(tmp_path, ResultTable(tmp_path), print)
+    assert "No stream has been measured" in (tmp_path / "report.html").read_text("utf-8")
 
 
 def test_tuning_hears_other_clips_through_held_out_corruptions(tmp_path):

@@ -17,6 +17,7 @@ import torch
 from ossicle.audio.corpus import INDEX, Corpus, read_corpus, write_corpus
 from ossicle.audio.mel import MelSettings
 from ossicle.errors import ConfigError, InputError, OssicleError
+from ossicle.runs.exits import run_guarded
 from ossicle.runs.folder import RunFolder
 from ossicle.runs.log import METRICS, MetricsLog
 from ossicle.runs.report import ORIGINAL, write_report, write_samples
@@ -120,11 +121,7 @@ def run(folder: Path, lists: Lists, argv: Sequence[str] | None = None) -> int:
     ``model/`` (the averaged weights, as `ossicle vocode --checkpoint` takes them), ``samples/`` where a sound library is
     installed, and ``report.html``, made anew at every checkpoint.
     """
-    try:
-        return _run(parse(folder, argv), lists)
-    except OssicleError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    return run_guarded(lambda: _run(parse(folder, argv), lists))
 
 
 def _run(options: Options, lists: Lists) -> int:

@@ -10,10 +10,10 @@ import torch
 
 from ossicle.audio.classifier import load_classifier, save_classifier
 from ossicle.audio.log_mel import LogMel
-from ossicle.errors import OssicleError
+from ossicle.runs.exits import run_guarded
 from ossicle.runs.folder import RunFolder
 from ossicle.runs.log import METRICS, MetricsLog
-from ossicle.runs.report import write_report
+from ossicle.runs.report import leave_report
 from ossicle.training.distributed import Ranks
 from ossicle.training.loop import STATE_FILE, LoopConfig, run_loop
 from ossicle.training.memory import keep_freed_memory
@@ -28,13 +28,7 @@ BEST = "best"
 
 def run(folder: Path, argv: Sequence[str] | None = None) -> int:
     """Train one method as a recipe's command line asks, and return the exit code."""
-    try:
-        return _run(parse(folder, argv))
-    except OssicleError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
+    return run_guarded(lambda: _run(parse(folder, argv)))
 
 
 def _run(options: Options) -> int:
@@ -103,14 +97,8 @@ class _Run:
             self._finish()
         else:
             self.say(f"stopped at step {self.trainer.step_number} of {self.config.steps}; go on with --resume")
-        self._show()
+        leave_report(self.folder.path, say=self.say)
         return 0
-
-    def _show(self) -> None:
-        try:
-            self.say(f"report: {write_report(self.folder.path)}")
-        except OssicleError as error:
-            self.say(f"no report: {error}")
 
     def _finish(self) -> None:
         summary = summarise(self.trainer, self.ready, self.options, self.folder)

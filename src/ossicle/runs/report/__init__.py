@@ -6,7 +6,8 @@ A recipe calls `write_report(folder, sections)`; a measurement without a run's f
 from __future__ import annotations
 
 from ossicle.runs.report.html import render, write_page
-from ossicle.runs.report.run import REPORT, run_page, write_report
+from ossicle.runs.report.measurement import write_measurement
+from ossicle.runs.report.run import REPORT, leave_report, run_page, write_report
 from ossicle.runs.report.samples import ORIGINAL, write_samples
 from ossicle.runs.report.sections import (
     Chart,
@@ -44,8 +45,10 @@ __all__ = [
     "Stream",
     "Table",
     "Text",
+    "leave_report",
     "render",
     "run_page",
+    "write_measurement",
     "write_page",
     "write_report",
     "write_samples",

@@ -57,9 +57,9 @@ def frame(x: Axis, y: Axis, *, title: str, describe: str, x_label: str, y_label:
     return "".join([*parts, "</svg>"])
 
 
-def horizontal(values: Sequence[float], *, pad: float = 0.0) -> Axis:
+def horizontal(values: Sequence[float], *, log: bool = False, pad: float = 0.0) -> Axis:
     """Return the axis along the foot of a chart."""
-    return Axis.around(values, LEFT, WIDTH - RIGHT, pad=pad)
+    return Axis.around(values, LEFT, WIDTH - RIGHT, log=log, pad=pad)
 
 
 def vertical(values: Sequence[float], *, log: bool = False, pad: float = 0.05) -> Axis:

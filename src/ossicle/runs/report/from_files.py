@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import starmap
 from typing import Any
+from urllib.parse import quote
 
 from ossicle.runs.comparison import PREDICTIONS, SUMMARY
 from ossicle.runs.folder import RECORD
@@ -15,6 +16,8 @@ from ossicle.runs.report.record import RunRecord, flat, is_number
 from ossicle.runs.report.samples import sample_sounds
 from ossicle.runs.report.sections import Facts, Link, Section, Table, Text, Value
 
+_TABLES = (".csv", ".json", ".jsonl")
+_MOST_FILES = 40
 _HEADLINE = ("error_rate_ema", "error_rate", "valid_mel_l1", "valid_tone_db", "n_labeled", "n_test", "steps")
 
 
@@ -37,14 +40,16 @@ def origin_sections(run: RunRecord) -> list[Section]:
     settings = flat(run.settings)
     environment = {key: value for key, value in flat(run.environment).items() if key != "command"}
     command = run.environment.get("command")
-    files = [name for name in (RECORD, METRICS, SUMMARY, PREDICTIONS) if (run.folder / name).is_file()]
+    known = [name for name in (RECORD, METRICS, SUMMARY, PREDICTIONS) if (run.folder / name).is_file()]
+    others = sorted(path.name for path in run.folder.iterdir() if path.suffix in _TABLES and path.name not in known)
+    files = [*known, *others][:_MOST_FILES]
     found: list[Section | None] = [
         command_section(command) if command else None,
         Table("Configuration", ("setting", "value"), [(k, plain(v)) for k, v in settings.items()])
         if settings
         else None,
         environment_section(environment) if environment else None,
-        Facts("Files", {name: Link(_size(run, name), name) for name in files}, "They lie beside this page."),
+        Facts("Files", {name: Link(_size(run, name), quote(name)) for name in files}, "They lie beside this page."),
     ]
     return [section for section in found if section is not None]
 
@@ -53,6 +58,14 @@ def headline(run: RunRecord) -> dict[str, Value]:
     """Return the few numbers that everyone looks for."""
     found = [(key, run.scalars[key]) for key in _HEADLINE if is_number(run.scalars.get(key))]
     return dict(starmap(result, found[:4]))
+
+
+def summary_of(run: RunRecord) -> str:
+    """Return the line that a recipe says of itself, ``[recipe] summary``; some keep all their settings under ``recipe``."""
+    recipe: Any = run.settings.get("recipe")
+    inner = recipe.get("recipe") if isinstance(recipe, dict) else None
+    found = [place.get("summary") for place in (recipe, inner) if isinstance(place, dict)]
+    return str(next((text for text in found if text), ""))
 
 
 def command_section(command: str) -> Text:

@@ -24,7 +24,8 @@ def draw_lines(chart: Chart) -> str:
         return '<p class="empty">no value that is a number</p>'
     # Dots alone would sit on the frame.
     pad = 0.0 if any(len(points) > 1 for points in lines) else 0.08
-    x = horizontal([x for points in lines for x, _ in points], pad=pad)
+    places = [x for points in lines for x, _ in points]
+    x = horizontal(places, log=chart.x_log and min(places) > 0, pad=pad)
     y = vertical(values, log=min(values) > 0 and max(values) > 50 * min(values))
     body = _marks(chart.marks, x)
     for (line, style), points in zip(styled(chart.lines), lines, strict=True):

@@ -14,11 +14,12 @@ from ossicle.errors import InputError
 from ossicle.runs.comparison import PREDICTIONS, SUMMARY
 from ossicle.runs.folder import RECORD
 from ossicle.runs.log import METRICS, read_log
+from ossicle.runs.report.stored import SECTIONS, Stored, read_sections
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run's files: `faults` says which could not be read."""
+    """A run's files: `stored` are the sections that its recipe added, `faults` says what could not be read."""
 
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
@@ -26,6 +27,7 @@ class RunRecord:
     metrics: list[dict[str, Any]] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     predictions: list[dict[str, str]] = field(default_factory=list)
+    stored: Stored = field(default_factory=Stored)
     faults: tuple[str, ...] = ()
 
     @property
@@ -41,7 +43,7 @@ class RunRecord:
 
 def is_run(folder: Path) -> bool:
     """Return whether a folder holds anything that a run leaves."""
-    return any((folder / name).is_file() for name in (RECORD, SUMMARY, METRICS, PREDICTIONS))
+    return any((folder / name).is_file() for name in (RECORD, SUMMARY, METRICS, PREDICTIONS, SECTIONS))
 
 
 def read_record(folder: Path) -> RunRecord:
@@ -71,6 +73,8 @@ def read_record(folder: Path) -> RunRecord:
             return empty
 
     record = take(RECORD, _table, {})
+    stored = take(SECTIONS, read_sections, Stored())
+    faults += stored.faults
     found = RunRecord(
         folder,
         settings=_inner(record, "settings"),
@@ -78,9 +82,10 @@ def read_record(folder: Path) -> RunRecord:
         metrics=take(METRICS, _metrics, []),
         summary=take(SUMMARY, _table, {}),
         predictions=take(PREDICTIONS, _rows, []),
+        stored=stored,
         faults=tuple(faults),
     )
-    if faults and not (record or found.metrics or found.summary or found.predictions):
+    if faults and not (record or found.metrics or found.summary or found.predictions or stored.sections):
         raise InputError(f"nothing of the run in {folder} can be read", why="; ".join(faults))
     return found
 

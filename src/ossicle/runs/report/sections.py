@@ -97,13 +97,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over one pair of axes; `marks` are (x, name) of upright lines: where something changed."""
+    """Lines over one pair of axes; `marks` are (x, name) of upright lines: where something changed.
+
+    `x_log` makes the axis along the foot logarithmic, where all its values are above zero.
+    """
 
     title: str
     lines: Sequence[Line]
     x_label: str = "step"
     y_label: str = ""
     marks: Sequence[tuple[float, str]] = ()
+    x_log: bool = False
 
 
 @dataclass(frozen=True)

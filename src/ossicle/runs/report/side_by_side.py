@@ -15,6 +15,7 @@ from ossicle.runs.report.record import RunRecord, flat
 from ossicle.runs.report.run import REPORT
 from ossicle.runs.report.samples import sample_sounds
 from ossicle.runs.report.sections import Confusion, Facts, Link, Page, Section, Table, Text, Value
+from ossicle.runs.report.together import together
 
 _NESTED = "."
 _LINES = 16
@@ -62,6 +63,7 @@ def comparison_page(runs: Mapping[str, RunRecord], *, beside: Path | None = None
         _by_class(runs),
         sample_sounds(runs),
         *_matrices(runs),
+        *together({name: run.stored.sections for name, run in list(runs.items())[:_LINES]}),
         differing("Settings that differ", {name: run.settings for name, run in runs.items()}),
         differing("Environment that differs", {name: run.environment for name, run in runs.items()}),
         Text("Commands", code="\n".join(str(run.environment.get("command", "")) for run in runs.values())),

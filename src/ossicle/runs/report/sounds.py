@@ -48,20 +48,35 @@ def left_out(section: Sounds) -> str:
     return f"Kept small: {', '.join(parts)}." if parts else ""
 
 
-def _player(sound: Sound, seconds: float) -> Player:
+def encoded(sound: Sound, seconds: float) -> tuple[bytes, str]:
+    """Return at most so many seconds of a sound as a file, and ``WAV`` or ``FLAC``.
+
+    Raises
+    ------
+    AudioError
+        If it is empty, of several channels, or no number somewhere.
+    """
     from ossicle.audio.files import encode
 
+    cut = _cut(_mono(sound), sound.sample_rate, seconds)
+    kind = "WAV" if cut.size < _SHORT else "FLAC"
+    return encode(cut, sound.sample_rate, format=kind, subtype="PCM_16")[0], kind
+
+
+def _cut(wave: npt.NDArray[np.float32], rate: int, seconds: float) -> npt.NDArray[np.float32]:
+    return wave[: max(round(seconds * rate), 1)]
+
+
+def _player(sound: Sound, seconds: float) -> Player:
     try:
-        wave = _mono(sound)
-        cut = wave[: max(round(seconds * sound.sample_rate), 1)]
-        kind = "WAV" if cut.size < _SHORT else "FLAC"
-        data, _ = encode(cut, sound.sample_rate, format=kind, subtype="PCM_16")
+        data, kind = encoded(sound, seconds)
     except AudioError as error:
         return Player(sound.label, fault=f"{error.what}: {error.why}")
+    wave = _mono(sound)
     return Player(
         sound.label,
         data_uri(f"audio/{kind.lower()}", data),
-        data_uri("image/png", spectrogram_png(log_mel(cut, sound.sample_rate))),
+        data_uri("image/png", spectrogram_png(log_mel(_cut(wave, sound.sample_rate, seconds), sound.sample_rate))),
         wave.size / sound.sample_rate,
     )
 

@@ -19,7 +19,7 @@ from ossicle_outliers.commands.work import ClipWork, TableWork, cut
 from ossicle_outliers.fitted import Fitted
 from ossicle_outliers.manifest import SUFFIXES as MANIFESTS
 from ossicle_outliers.manifest import Entry, Term, keeping, ranks_of, write_manifest
-from ossicle_outliers.page import write_page
+from ossicle_outliers.page import write_scores_page
 from ossicle_outliers.sound.scoring import ClipScorer, Scored
 from ossicle_outliers.tables.scoring import score_table
 from ossicle_outliers.tables.writers import SUFFIXES as TABLES
@@ -180,8 +180,11 @@ def _finish(
     kind = "clips" if sounds else "rows"
     if request.page is not None and request.may_write(request.page):
         facts = {"model": request.model.name, f"{kind}": about[kind], "left out": about["left_out"]}
+        out = min(about["left_out"], len(scores))
         line = fitted.threshold if request.drop is None else None
-        write_page(request.page, shown[: request.top], scores=scores, threshold=line, about=facts, sounds=sounds)
+        write_scores_page(
+            request.page, shown[: request.top], scores=scores, left_out=out, threshold=line, about=facts, sounds=sounds
+        )
         say(f"wrote {request.page}", quiet=request.quiet)
     if request.json:
         emit_json({**about, "manifest": [entry.as_dict() for entry in listed]})

@@ -14,7 +14,7 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,13 @@ from ossicle.atomic import write_bytes
 from ossicle.errors import InputError
 from ossicle.recipes import find_recipe
 from ossicle.registry import default_registry
+from ossicle.runs.report import Section, Table, leave_report
+from ossicle_outliers.hearing import heard
 from ossicle_outliers.manifest import ranks_of
 from ossicle_outliers.measures import roc_auc
-from ossicle_outliers.recipes.detectors import build
+from ossicle_outliers.recipes.detectors import HEARD, build, spread_of
 from ossicle_outliers.recipes.options import Options
+from ossicle_outliers.recipes.page import histograms
 from ossicle_outliers.recipes.pools import clip_vectors, draw_pool
 from ossicle_outliers.recipes.results import Results, write_table
 
@@ -120,6 +123,7 @@ def run(options: Options) -> int:
     """Find, leave out, learn with and without; write ``results.csv``."""
     settings = options.settings
     results = Results(options.out, settings)
+    leading: dict[str, Path] = {}
     for seed in settings["run"]["seeds"]:
         clips = Clips(options, seed)
         dropped: set[str] = set()
@@ -133,6 +137,8 @@ def run(options: Options) -> int:
             )
             if name == settings["run"]["detector"]:
                 dropped = set(found["dropped"])
+                if seed == settings["run"]["seeds"][0]:
+                    leading = _leading(clips, found["dropped"])
         names = {
             "clean": [name for name, foreign in zip(clips.pool, clips.foreign, strict=True) if not foreign],
             "mixed": clips.pool,
@@ -145,11 +151,11 @@ def run(options: Options) -> int:
                 {"what": "learned", "from": pool, "seed": seed}, partial(learn, data, place, options, seed)
             )
             options.say(f"seed {seed}: {pool:<8} error {100 * answer['error']:.2f} %")
-    _report(results.rows(), options)
+    _report(results.rows(), options, leading)
     return 0
 
 
-def _report(rows: Sequence[dict[str, Any]], options: Options) -> None:
+def _report(rows: Sequence[dict[str, Any]], options: Options, leading: Mapping[str, Path]) -> None:
     table: list[dict[str, Any]] = []
     for name in options.settings["detectors"]:
         own = [row for row in rows if row["what"] == "found" and row["by"] == name]
@@ -160,17 +166,29 @@ def _report(rows: Sequence[dict[str, Any]], options: Options) -> None:
         if errors:
             table.append({"what": f"test error after learning from the {pool} pool", **_mean(errors)})
     write_table(options.out / "results.csv", table)
+    cells = [[line["what"], line["seeds"], line["mean"], line["sd"] if line["sd"] != "" else None] for line in table]
+    found = [{**row, "method": row["by"]} for row in rows if row["what"] == "found"]
+    shown = histograms(found, "by", [options.settings["run"]["detector"]])
+    sections: list[Section] = [Table("Results", ("what", "seeds", "mean", "sd"), cells), *shown]
+    sections.append(heard("Left out first", {"highest scores": leading}, "First seed; nothing was deleted."))
+    leave_report(options.out, sections, say=options.say)
     print(options.out / "results.csv")
+
+
+def _leading(clips: Clips, dropped: Sequence[str]) -> dict[str, Path]:
+    foreign = {name for name, is_foreign in zip(clips.pool, clips.foreign, strict=True) if is_foreign}
+    return {f"{name}, {'foreign' if name in foreign else 'own'}": clips.paths[name] for name in dropped[:HEARD]}
 
 
 def _find(clips: Clips, method: dict[str, Any], settings: dict[str, Any], seed: int) -> dict[str, Any]:
     scores = find_foreign(clips, method, seed)
     ranks = ranks_of(scores)
     wanted = round(settings["run"]["drop"] * len(clips.pool))
-    dropped = [name for name, rank in zip(clips.pool, ranks, strict=True) if rank <= wanted]
+    dropped = [clips.pool[at] for at in np.argsort(ranks)[:wanted]]
     hits = int(clips.foreign[ranks <= wanted].sum())
     shares = {"recall": hits / int(clips.foreign.sum()), "precision": hits / wanted}
-    return {"auc": roc_auc(scores, clips.foreign), "hits": hits, **shares, "dropped": dropped}
+    found = {"auc": roc_auc(scores, clips.foreign), "hits": hits, **shares, "dropped": dropped}
+    return {**found, "scores": spread_of(scores, clips.foreign)}
 
 
 def _mean(values: Sequence[float]) -> dict[str, Any]:

@@ -13,6 +13,10 @@ import numpy.typing as npt
 from ossicle.registry import default_registry
 from ossicle_outliers.measures import report
 
+HEARD = 4
+"""Clips of a pool that a report plays."""
+_KEPT = 200
+
 
 def build(settings: Mapping[str, Any], seed: int) -> Any:
     """Return the detector of ``component = NAME`` and settings; it gets the seed where it takes one.
@@ -29,13 +33,32 @@ def build(settings: Mapping[str, Any], seed: int) -> Any:
 def measured(
     facts: Mapping[str, Any], settings: Mapping[str, Any], x: npt.NDArray[Any], y: npt.NDArray[Any], seed: int
 ) -> dict[str, Any]:
-    """Fit on the rows, labels unseen, and return the facts, auc, pauc and ap of the fitted rows' scores, and processor seconds."""
+    """Fit on the rows, labels unseen, and return the facts, auc, pauc and ap of the fitted rows' scores, and processor seconds.
+
+    ``scores`` are some of them by group, for the report; ``highest`` the rows that lead, the first of them first.
+    """
     started = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         detector = build(settings, seed).fit(x)
     seconds = time.process_time() - started
-    return {**facts, **report(detector.decision_scores_, y), "cpu_s": round(seconds, 2)}
+    scores = detector.decision_scores_
+    return {
+        **facts,
+        **report(scores, y),
+        "cpu_s": round(seconds, 2),
+        "scores": spread_of(scores, y),
+        "highest": np.argsort(-scores, kind="stable")[:HEARD].tolist(),
+    }
+
+
+def spread_of(scores: npt.NDArray[Any], y: npt.NDArray[Any]) -> dict[str, list[float]]:
+    """Return at most 200 scores of what belongs and of the outliers (y = 1): at even places of the sorted ones, both ends among them."""
+    groups = {"belongs": np.sort(scores[y == 0]), "outliers": np.sort(scores[y == 1])}
+    places = {
+        name: np.linspace(0, len(own) - 1, min(len(own), _KEPT)).round().astype(int) for name, own in groups.items()
+    }
+    return {name: [float(f"{score:.5g}") for score in own[places[name]]] for name, own in groups.items()}
 
 
 class _IsolationForest:

@@ -18,10 +18,13 @@ import numpy as np
 
 from ossicle.audio.files import SUFFIXES
 from ossicle.errors import InputError
+from ossicle.runs.report import leave_report
 from ossicle_outliers.fitted import Fitted
+from ossicle_outliers.hearing import heard
 from ossicle_outliers.measures import harmonic_mean, report
-from ossicle_outliers.recipes.detectors import build
+from ossicle_outliers.recipes.detectors import build, spread_of
 from ossicle_outliers.recipes.options import Options
+from ossicle_outliers.recipes.page import histograms, side_by_side
 from ossicle_outliers.recipes.results import Results, over_seeds, write_table
 from ossicle_outliers.sound.analysis import build_analysis
 from ossicle_outliers.sound.machine import write_machine
@@ -79,8 +82,8 @@ def machines(folder: Path, wanted: Sequence[str]) -> list[Path]:
     return found
 
 
-def measure(machine: Path, method: Mapping[str, Any], seed: int, max_rows: int) -> dict[str, dict[str, float]]:
-    """Fit on a machine's normal recordings and return auc, pauc and ap of each of its ids or sections."""
+def measure(machine: Path, method: Mapping[str, Any], seed: int, max_rows: int) -> dict[str, Any]:
+    """Fit on a machine's normal recordings and return ``units``: auc, pauc and ap of each id or section; and ``scores`` by group."""
     own = dict(method)
     sound = {key: own.pop(key) for key in ("vectors", "aggregate", "top_share") if key in own}
     train = [r.path for r in recordings(machine / "train")]
@@ -97,7 +100,10 @@ def measure(machine: Path, method: Mapping[str, Any], seed: int, max_rows: int) 
     units = np.array([r.unit for r in test])
     anomaly = np.array([int(r.anomaly) for r in test])
     values = np.array(scored)
-    return {unit: report(values[units == unit], anomaly[units == unit]) for unit in dict.fromkeys(units.tolist())}
+    found: dict[str, Any] = {
+        unit: report(values[units == unit], anomaly[units == unit]) for unit in dict.fromkeys(units.tolist())
+    }
+    return {"units": found, "scores": spread_of(values, anomaly)}
 
 
 def run(options: Options) -> int:
@@ -114,16 +120,17 @@ def run(options: Options) -> int:
     else:
         folder = options.need("data")
     results = Results(options.out, settings)
-    for machine in machines(folder, settings["run"]["machines"]):
+    chosen = machines(folder, settings["run"]["machines"])
+    for machine in chosen:
         for seed in settings["run"]["seeds"]:
             for method, given in settings["methods"].items():
                 key = {"machine": machine.name, "method": method, "seed": seed}
-                units = results.measure(key, partial(measure, machine, given, seed, settings["run"]["max_rows"]))
-                aucs = [found["auc"] for found in units.values()]
+                done = results.measure(key, partial(measure, machine, given, seed, settings["run"]["max_rows"]))
+                aucs = [found["auc"] for found in done["units"].values()]
                 options.say(f"{machine.name:<16} {method:<20} seed {seed}  mean AUC {statistics.fmean(aucs):.4f}")
     lines = []
     for row in results.rows():
-        units = {key: value for key, value in row.items() if key not in ("machine", "method", "seed")}
+        units: dict[str, dict[str, float]] = row["units"]
         auc, pauc = ([found[name] for found in units.values()] for name in ("auc", "pauc"))
         means = {"auc": statistics.fmean(auc), "pauc": statistics.fmean(pauc)}
         harmonic = {"auc_harmonic": harmonic_mean(auc), "pauc_harmonic": harmonic_mean(pauc)}
@@ -133,5 +140,18 @@ def run(options: Options) -> int:
     for row in table:
         row["data"] = "made up" if options.data["data"] is None else folder.name
     write_table(options.out / "results.csv", table)
+    found = [
+        side_by_side("ROC AUC", table, "machine"),
+        *histograms(results.rows(), "machine", list(settings["methods"])),
+    ]
+    recordings_of = heard("Normal beside abnormal", {machine.name: _pair(machine) for machine in chosen})
+    leave_report(options.out, [*found, recordings_of], say=options.say)
     print(options.out / "results.csv")
     return 0
+
+
+def _pair(machine: Path) -> dict[str, Path]:
+    """Return a normal and an abnormal recording of a machine."""
+    test = recordings(machine / "test")
+    firsts = {state: next((r.path for r in test if r.anomaly == state), None) for state in (False, True)}
+    return {f"{'abnormal' if s else 'normal'}: {path.stem}": path for s, path in firsts.items() if path is not None}

@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from ossicle.errors import ConfigError, OssicleError
+from ossicle.errors import ConfigError
+from ossicle.runs.exits import run_guarded
 from ossicle.toml import read_toml
 
 
@@ -109,11 +110,4 @@ def main(
     work: Callable[[Options], int], folder: Path, argv: Sequence[str] | None = None, *, data: Mapping[str, str]
 ) -> int:
     """Run a recipe and return its exit code; errors are three lines."""
-    try:
-        return work(parse(folder, argv, data=data))
-    except OssicleError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted; run again to go on", file=sys.stderr)
-        return 130
+    return run_guarded(lambda: work(parse(folder, argv, data=data)), resume="run again to go on")

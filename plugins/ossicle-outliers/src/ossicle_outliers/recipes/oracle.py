@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ossicle.runs.report import Chart, Curves, Line, Section, Table, Text, leave_report
 from ossicle_outliers.measures import roc_auc
 from ossicle_outliers.networks import Autoencoder, make_network
 from ossicle_outliers.recipes.options import Options
@@ -165,8 +166,21 @@ def run(options: Options) -> int:
             f"shift {line['shift_steps']}, k {line['neighbors'] or '-'}: "
             f"best of {line['seeds']} seeds {line['best_by_test_labels']:.4f}, mean {line['mean']:.4f}{spread}"
         )
+    leave_report(options.out, _sections(table, lines), say=options.say)
     print(options.out / "results.csv")
     return 0
+
+
+def _sections(table: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]) -> list[Section]:
+    columns = ("shift steps", "k", "seeds", "best by test labels", "mean", "sd")
+    rows = [[value if value != "" else None for value in line.values()] for line in table]
+    seeds = [line["seed"] for line in lines]
+    drawn = [Line(f"{m} shifts", seeds, [line[str(m)] for line in lines]) for m in range(_STEPS + 1)]
+    return [
+        Text("Labels were used", [WARNING], notice=True),
+        Table("ROC AUC on the test part", columns, rows),
+        Curves("Seed by seed", [Chart("ROC AUC", drawn, "seed")]),
+    ]
 
 
 def _choose_k(data: Split, scorer: Scorer, valid: Targets, own: dict[str, Any]) -> dict[str, int]:

@@ -13,12 +13,22 @@ import numpy.typing as npt
 from ossicle.atomic import replacing
 from ossicle.audio.files import SUFFIXES
 from ossicle.errors import InputError
+from ossicle.runs.report import leave_report
+from ossicle_outliers.hearing import heard
 from ossicle_outliers.recipes.detectors import measured
 from ossicle_outliers.recipes.options import Options
+from ossicle_outliers.recipes.page import histograms, shown_method, side_by_side
 from ossicle_outliers.recipes.results import Results, over_seeds, write_table
 from ossicle_outliers.sound.analysis import build_analysis
 from ossicle_outliers.sound.pool import read_pool
 from ossicle_outliers.sound.settings import SoundSettings
+
+_LEADING = "Of the method whose scores are drawn, first seed; the detector saw no label."
+
+
+def find_clips(folder: Path) -> list[Path]:
+    """Return the sound files in a folder and below it, in order."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
 def clip_vectors(
@@ -31,7 +41,7 @@ def clip_vectors(
     InputError
         If there is no clip, or one of them cannot be read.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = find_clips(folder)
     if not paths:
         raise InputError(f"{folder} holds no sound files")
     names = [path.stem for path in paths]
@@ -82,6 +92,8 @@ def run(options: Options) -> int:
     if any(pool["foreign"] == "esc10" for pool in pools):
         sounds = clip_vectors(options.need("foreign"), settings["vectors"], cache / "foreign.npz", options)
     vectors = {**speech, **sounds}
+    files = {path.stem: path for folder in options.data.values() if folder for path in find_clips(folder.expanduser())}
+    leading: dict[str, dict[str, Path]] = {}
     results = Results(options.out, settings)
     for pool in pools:
         normal, foreign = _parts(names, takes, pool, sorted(sounds))
@@ -93,14 +105,26 @@ def run(options: Options) -> int:
 
                 facts = {"n": len(x), "foreign": int(y.sum())}
                 found = results.measure(key, partial(measured, facts, given, x, y, seed))
+                if method == shown_method(list(settings["methods"])) and seed == settings["run"]["seeds"][0]:
+                    leading[pool["name"]] = _labelled(chosen, y, found.get("highest", []), files)
                 options.say(f"{pool['name']:<16} {method:<20} seed {seed}  AUC {found['auc']:.4f}")
     rows = results.rows()
     table = over_seeds(rows, ("pool", "method"), ("auc", "pauc", "ap", "cpu_s"), ("n", "foreign"))
     write_table(options.out / "results.csv", table)
     for line in over_seeds(table, ("method",), ("auc",)):
         options.say(f"{line['method']:<20} mean AUC over {line['seeds']} pools {line['auc']:.4f}")
+    methods = list(settings["methods"])
+    found = [side_by_side("ROC AUC", table, "pool"), *histograms(rows, "pool", methods)]
+    leave_report(options.out, [*found, heard("Highest scores", leading, _LEADING)], say=options.say)
     print(options.out / "results.csv")
     return 0
+
+
+def _labelled(
+    names: Sequence[str], y: npt.NDArray[np.int64], highest: Sequence[int], files: Mapping[str, Path]
+) -> dict[str, Path]:
+    kinds = ("belongs", "foreign")
+    return {f"{rank}. {names[at]}, {kinds[y[at]]}": files[names[at]] for rank, at in enumerate(highest, start=1)}
 
 
 def _parts(

@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from ossicle.atomic import write_bytes
 from ossicle.errors import InputError
+from ossicle.runs.report import Figure, Section, Table, leave_report
 from ossicle_outliers.recipes.detectors import measured, sample_rows
 from ossicle_outliers.recipes.options import Options
+from ossicle_outliers.recipes.page import histograms, side_by_side
 from ossicle_outliers.recipes.ranks import critical_difference_svg, rank_methods
 from ossicle_outliers.recipes.results import Results, over_seeds, write_table
 
@@ -75,9 +77,10 @@ def run(options: Options) -> int:
 
 
 def report(rows: list[dict[str, Any]], options: Options, methods: list[str]) -> None:
-    """Write ``results.csv`` (a row for each table and method) and the figure; say the means."""
+    """Write ``results.csv`` (a row for each table and method) the figure and ``report.html``; say the means."""
     table = over_seeds(rows, ("table", "method"), ("auc", "pauc", "ap", "cpu_s"), ("n", "rows", "d"))
     write_table(options.out / "results.csv", table)
+    found: list[Section] = [side_by_side("ROC AUC", table, "table")]
     names = list(dict.fromkeys(row["table"] for row in table))
     auc = {(row["table"], row["method"]): row["auc"] for row in table}
     values = np.array([[auc[name, method] for method in methods] for name in names])
@@ -86,5 +89,13 @@ def report(rows: list[dict[str, Any]], options: Options, methods: list[str]) -> 
     if len(names) > 1 and len(methods) > 1:
         ranking = rank_methods(methods, values)
         title = f"Mean ranks by ROC AUC over {len(names)} tables (Friedman p = {ranking.p:.2g})"
-        write_bytes(options.out / FIGURE, critical_difference_svg(ranking, title).encode())
+        picture = critical_difference_svg(ranking, title)
+        write_bytes(options.out / FIGURE, picture.encode())
+        ranks = [[method, rank] for method, rank in zip(methods, ranking.ranks, strict=True)]
+        note = (
+            f"Friedman p = {ranking.p:.2g}; ranks that differ by less than {ranking.critical:.2f} are not told apart."
+        )
+        found.append(Table("Mean ranks", ("method", "mean rank"), ranks, note))
+        found.append(Figure("Critical difference", picture, f"{title}; the table of mean ranks says the same"))
+    leave_report(options.out, [*found, *histograms(rows, "table", methods)], say=options.say)
     print(options.out / "results.csv")

@@ -65,18 +65,21 @@ class Features:
                 np.save(out, values)
         return torch.from_numpy(np.load(file))
 
+    def waves(self, indices: Sequence[int], name: str, severity: int) -> Tensor:
+        """Return clips (B, N) as they are heard in a domain."""
+        waves = self.clips.cache.waves(torch.tensor(indices, dtype=torch.int64))
+        if not severity:
+            return waves
+        corrupt = default_registry().build("corruption", name, **self.settings.get(name, {}))
+        keys = self.clips.keys(indices)
+        found: Tensor = corrupt(waves, sample_rate=self.front_end.sample_rate, severity=severity, keys=keys)
+        return found
+
     def _hear(self, name: str, severity: int) -> Tensor:
         f = self.front_end
-        corrupt = None
-        if severity:
-            corrupt = default_registry().build("corruption", name, **self.settings.get(name, {}))
         analyse, out = LogMel(f), torch.empty(len(self.windows), f.n_mels, f.frames)
         for part in torch.tensor(self._indices, dtype=torch.int64).split(_CLIPS_AT_ONCE):
-            waves = self.clips.cache.waves(part)
-            if corrupt is not None:
-                keys = self.clips.keys(part.tolist())
-                waves = corrupt(waves, sample_rate=f.sample_rate, severity=severity, keys=keys)
-            rows, cut = self.windows.cut(waves, part.tolist())
+            rows, cut = self.windows.cut(self.waves(part.tolist(), name, severity), part.tolist())
             if len(rows):
                 out[rows] = analyse(cut)
         return out

@@ -15,14 +15,15 @@ from torch import Tensor, nn
 
 from ossicle.audio.classifier import load_classifier, save_classifier
 from ossicle.audio.log_mel import LogMel, LogMelSettings
-from ossicle.errors import ConfigError, OssicleError
+from ossicle.errors import ConfigError
+from ossicle.runs.exits import run_guarded
 from ossicle.runs.folder import RunFolder
 from ossicle.toml import read_toml
 from ossicle_unmix_tns.corruptions import HELD_OUT, TESTED, TYPES
 from ossicle_unmix_tns.drift.data import Clips, find_windows, load_clips
 from ossicle_unmix_tns.drift.evaluate import run_stream
 from ossicle_unmix_tns.drift.features import Features, spread_of
-from ossicle_unmix_tns.drift.report import ResultTable, write_report
+from ossicle_unmix_tns.drift.report import ResultTable, write_results
 from ossicle_unmix_tns.drift.training import TrainingConfig, train
 from ossicle_unmix_tns.streams.protocol import CLEAN, StreamProtocol
 
@@ -53,14 +54,7 @@ class Options:
 
 def run(folder: Path, argv: Sequence[str] | None = None) -> int:
     """Fill a recipe's table as its command line asks, and return the exit code."""
-    try:
-        return _run(parse(folder, argv))
-    except OssicleError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted; go on with --resume", file=sys.stderr)
-        return 130
+    return run_guarded(lambda: _run(parse(folder, argv)))
 
 
 def parse(folder: Path, argv: Sequence[str] | None = None) -> Options:
@@ -238,6 +232,6 @@ def _run(options: Options) -> int:
             results = run_stream(network, component, own, stream, inputs, bench.labels, frozen=frozen)
             table.add(seed, adapter, name, stream, results)
             say(f"seed {seed}, {name}, {adapter}: error {sum(r.error for r in results) / len(results):.2f} %")
-    write_report(folder.path, table)
+    write_results(folder.path, table, say, bench.heard)
     print(folder.path)
     return 0

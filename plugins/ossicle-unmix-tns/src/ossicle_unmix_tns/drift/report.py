@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ossicle.atomic import write_bytes
 from ossicle.runs.environment import PACKAGES, describe
 from ossicle.runs.folder import write_json
+from ossicle.runs.report import leave_report
+from ossicle_unmix_tns.drift import page
 from ossicle_unmix_tns.drift.claims import check_claims
 from ossicle_unmix_tns.drift.evaluate import DomainResult
+from ossicle_unmix_tns.drift.features import Features
 from ossicle_unmix_tns.drift.figures import draw_lines
-from ossicle_unmix_tns.drift.rows import COLUMNS, Row, by_seed, corrupted, read_rows
+from ossicle_unmix_tns.drift.rows import COLUMNS, Row, corrupted, read_rows, summarise
 from ossicle_unmix_tns.streams.protocol import StreamProtocol
 
 RESULTS, SUMMARY, PROTOCOLS = "results.csv", "summary.csv", "protocols.json"
@@ -70,33 +73,44 @@ def write_table(file: Path, columns: Sequence[str], rows: Sequence[Sequence[str]
     write_bytes(file, text.getvalue().encode())
 
 
-def write_report(folder: Path, table: ResultTable) -> None:
-    """Write ``summary.csv``, ``claims.json``, ``environment.json`` and the figures of what is there."""
+def write_results(
+    folder: Path, table: ResultTable, say: Callable[[str], None], features: Features | None = None
+) -> None:
+    """Write ``summary.csv``, ``claims.json``, ``environment.json``, the figures and ``report.html`` of what is there.
+
+    `features` are what was heard, for sounds in the report; None leaves them out.
+    """
     rows = table.rows
     streams, adapters = _in_order(row.stream for row in rows), _in_order(row.adapter for row in rows)
-    lines = []
-    for stream in streams:
-        for adapter in adapters:
-            found = by_seed(rows, adapter=adapter, stream=stream, choose=corrupted)
-            if not found:
-                continue
-            clean = by_seed(rows, adapter=adapter, stream=stream, choose=lambda row: not corrupted(row))
-            spread = statistics.stdev(found) if len(found) > 1 else 0.0
-            size = next(row.batch_size for row in rows if row.stream == stream)
-            cells = [
-                f"{statistics.fmean(clean):.2f}" if clean else "",
-                f"{statistics.fmean(found):.2f}",
-                f"{spread:.2f}",
-            ]
-            lines.append([stream, str(size), adapter, str(len(found)), *cells])
+    summaries, claims = summarise(rows), check_claims(rows)
+    lines = [
+        [
+            s.stream,
+            str(s.batch_size),
+            s.adapter,
+            str(s.seeds),
+            "" if s.clean is None else f"{s.clean:.2f}",
+            f"{s.corrupted:.2f}",
+            f"{s.spread:.2f}",
+        ]
+        for s in summaries
+    ]
     columns = ("stream", "batch_size", "adapter", "seeds", "clean_error", "corrupted_error", "spread_over_seeds")
     write_table(folder / SUMMARY, columns, lines)
-    write_json(folder / "claims.json", check_claims(rows))
+    write_json(folder / "claims.json", claims)
     write_json(folder / "environment.json", describe((*PACKAGES, _PLUGIN)))
     protocols = read_protocols(folder / PROTOCOLS)
     _figure_over_stream(folder, rows, streams, adapters)
-    _figure_against(folder / "error-against-delta.svg", rows, protocols, adapters, "delta")
-    _figure_against(folder / "error-against-batch-size.svg", rows, protocols, adapters, "batch_size")
+    drawn = {}
+    for what, label in (("delta", "delta"), ("batch_size", "batch size")):
+        if against := _against(rows, protocols, adapters, what):
+            drawn[label] = against
+            title = f"error against {label}, mean of all corruptions"
+            text = draw_lines(against, title=title, x=label, y="error (%)", log=True)
+            write_bytes(folder / f"error-against-{label.replace(' ', '-')}.svg", text.encode())
+    found = page.sections(rows, protocols, summaries, claims, drawn)
+    heard = page.sounds(features, rows) if features is not None else None
+    leave_report(folder, [*found, heard] if heard else found, say=say)
 
 
 def _in_order(names: object) -> list[str]:
@@ -116,10 +130,13 @@ def _figure_over_stream(folder: Path, rows: Sequence[Row], streams: Sequence[str
             write_bytes(folder / f"error-over-stream-{stream}.svg", text.encode())
 
 
-def _figure_against(
-    file: Path, rows: Sequence[Row], protocols: dict[str, StreamProtocol], adapters: Sequence[str], what: str
-) -> None:
-    """Draw the error against delta (at batch 64), or against the batch size (at delta 0.1), in Dirichlet orders."""
+def _against(
+    rows: Sequence[Row], protocols: dict[str, StreamProtocol], adapters: Sequence[str], what: str
+) -> dict[str, list[tuple[float, float]]]:
+    """Return by adapter the error against delta (at batch 64), or against the batch size (at delta 0.1), in Dirichlet orders.
+
+    Nothing where there is one value of it alone.
+    """
     fixed = {"delta": ("batch_size", 64), "batch_size": ("delta", 0.1)}[what]
     chosen = {
         name: float(getattr(p, what))
@@ -127,7 +144,7 @@ def _figure_against(
         if p.setting == "single" and p.order.startswith("dirichlet") and getattr(p, fixed[0]) == fixed[1]
     }
     if len(set(chosen.values())) < 2:
-        return
+        return {}
     lines = {}
     for adapter in adapters:
         points: dict[float, list[float]] = {}
@@ -136,6 +153,4 @@ def _figure_against(
                 points.setdefault(chosen[row.protocol], []).append(row.error)
         if points:
             lines[adapter] = [(x, statistics.fmean(points[x])) for x in sorted(points)]
-    label = {"delta": "delta", "batch_size": "batch size"}[what]
-    title = f"error against {label}, mean of all corruptions"
-    write_bytes(file, draw_lines(lines, title=title, x=label, y="error (%)", log=True).encode())
+    return lines

@@ -62,6 +62,22 @@ class Row:
         )
 
 
+@dataclass(frozen=True)
+class Summary:
+    """An adapter's errors on a stream, in percent: means over domains and seeds; `clean` None where none was heard.
+
+    `spread` is the standard deviation of the seeds' means; 0 of one seed.
+    """
+
+    stream: str
+    batch_size: int
+    adapter: str
+    seeds: int
+    clean: float | None
+    corrupted: float
+    spread: float
+
+
 def read_rows(file: Path) -> list[Row]:
     """Return a results file's rows; none where there is no file."""
     if not file.exists():
@@ -80,3 +96,20 @@ def by_seed(rows: Sequence[Row], *, adapter: str, stream: str, choose: Callable[
     own = [row for row in rows if row.adapter == adapter and row.stream == stream and choose(row)]
     seeds = sorted({row.seed for row in own})
     return [statistics.fmean(row.error for row in own if row.seed == seed) for seed in seeds]
+
+
+def summarise(rows: Sequence[Row]) -> list[Summary]:
+    """Return a summary of each stream and adapter, in the order in which they come; those without corrupted sound are left out."""
+    found = []
+    adapters = list(dict.fromkeys(row.adapter for row in rows))
+    for stream in dict.fromkeys(row.stream for row in rows):
+        size = next(row.batch_size for row in rows if row.stream == stream)
+        for adapter in adapters:
+            means = by_seed(rows, adapter=adapter, stream=stream, choose=corrupted)
+            if not means:
+                continue
+            clean = by_seed(rows, adapter=adapter, stream=stream, choose=lambda row: not corrupted(row))
+            spread = statistics.stdev(means) if len(means) > 1 else 0.0
+            own = statistics.fmean(clean) if clean else None
+            found.append(Summary(stream, size, adapter, len(means), own, statistics.fmean(means), spread))
+    return found
