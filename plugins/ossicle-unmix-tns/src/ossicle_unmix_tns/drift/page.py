@@ -67,7 +67,7 @@ def _split(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[flo
 
 
 def _claims(claims: Mapping[str, Mapping[str, Any]]) -> Table:
-    rows = []
+    rows: list[list[str | bool]] = []
     for claim, told in claims.items():
         figures = ", ".join(
             f"{name}: {_told(value)}" for name, value in told.items() if name != "holds" and value != []
@@ -104,7 +104,8 @@ def _over_stream(rows: Sequence[Row], protocols: Mapping[str, StreamProtocol]) -
 
 
 def _one_after_the_other(stream: str, rows: Sequence[Row], protocol: StreamProtocol) -> Chart:
-    lines, marks = [], []
+    lines: list[Line] = []
+    marks: list[tuple[float, str]] = []
     for adapter in dict.fromkeys(row.adapter for row in rows):
         means: list[float] = []
         marks = []
