@@ -204,6 +204,19 @@ def test_corruptions_that_follow_each_other_are_drawn_one_after_the_other(tmp_pa
     assert chart.lines[0].y[:8] == pytest.approx(table.rows[0].over_stream)
 
 
+def test_a_gradual_stream_is_drawn_over_its_severities(tmp_path, network, heard):
+    _, labels = heard
+    inputs = {("gain", severity): torch.randn(48, 1, 16, 9) for severity in range(1, 6)}
+    table = ResultTable(tmp_path)
+    RunFolder.create(tmp_path, {})
+    protocol = StreamProtocol(order="iid", domains=(("gain", 5),), batch_size=16, setting="gradual")
+    table.add(0, "source", "gradual", protocol, run_stream(network, "source", {}, protocol, inputs, labels))
+    write_results(tmp_path, table, print)
+    (curves,) = [one for one in read_record(tmp_path).stored.sections if one.title == "Error over the stream"]
+    assert curves.charts[0].lines[0].x == [1, 2, 3, 4, 5]
+    assert curves.charts[0].lines[0].y == [pytest.approx(row.error) for row in table.rows]
+
+
 def test_a_run_without_a_stream_says_so(tmp_path):
     RunFolder.create(tmp_path, {})
     write_results(tmp_path, ResultTable(tmp_path), print)

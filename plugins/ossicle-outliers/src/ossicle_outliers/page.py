@@ -62,16 +62,22 @@ def write_scores_page(
 
 
 def _ranking(entries: Sequence[Entry], sounds: bool) -> Table:
-    columns = ("rank", "score", "keep", "clip" if sounds else "row", "what stands out", "by distance", "by uncertainty")
+    columns = ["rank", "score", "keep", "clip" if sounds else "row"]
+    if not any(entry.terms for entry in entries):
+        return Table("Ranking", columns, [_cells(entry) for entry in entries])
+    columns += ["what stands out", "by distance", "by uncertainty"]
     rows: list[list[Any]] = []
     for entry in entries:
         first = entry.terms[0] if entry.terms else None
         others = ", ".join(term.column for term in entry.terms[:3])
-        where = entry.path if entry.row is None else entry.row
         parts = (first.bias, first.uncertainty) if first else (None, None)
-        rows.append([entry.rank, entry.score, entry.keep, where, others or None, *parts])
+        rows.append([*_cells(entry), others or None, *parts])
     note = "The three columns that add most to a score; what the first of them adds by its distance and by how sure the model was."
-    return Table("Ranking", columns, rows, note if any(entry.terms for entry in entries) else "")
+    return Table("Ranking", columns, rows, note)
+
+
+def _cells(entry: Entry) -> list[Any]:
+    return [entry.rank, entry.score, entry.keep, entry.path if entry.row is None else entry.row]
 
 
 def histogram(scores: npt.NDArray[np.float64], left_out: int, threshold: float | None) -> Histogram:

@@ -114,8 +114,8 @@ def run(options: Options) -> int:
     for line in over_seeds(table, ("method",), ("auc",)):
         options.say(f"{line['method']:<20} mean AUC over {line['seeds']} pools {line['auc']:.4f}")
     methods = list(settings["methods"])
-    found = [side_by_side("ROC AUC", table, "pool"), *histograms(rows, "pool", methods)]
-    leave_report(options.out, [*found, heard("Highest scores", leading, _LEADING)], say=options.say)
+    sections = [side_by_side("ROC AUC", table, "pool"), *histograms(rows, "pool", methods)]
+    leave_report(options.out, [*sections, heard("Highest scores", leading, _LEADING)], say=options.say)
     print(options.out / "results.csv")
     return 0
 

@@ -91,7 +91,7 @@ def report(rows: list[dict[str, Any]], options: Options, methods: list[str]) -> 
         title = f"Mean ranks by ROC AUC over {len(names)} tables (Friedman p = {ranking.p:.2g})"
         picture = critical_difference_svg(ranking, title)
         write_bytes(options.out / FIGURE, picture.encode())
-        ranks = [[method, rank] for method, rank in zip(methods, ranking.ranks, strict=True)]
+        ranks: list[list[str | float]] = [[method, rank] for method, rank in zip(methods, ranking.ranks, strict=True)]
         note = (
             f"Friedman p = {ranking.p:.2g}; ranks that differ by less than {ranking.critical:.2f} are not told apart."
         )

@@ -67,7 +67,7 @@ def _split(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[flo
 
 
 def _claims(claims: Mapping[str, Mapping[str, Any]]) -> Table:
-    rows = []
+    rows: list[list[str | bool]] = []
     for claim, told in claims.items():
         figures = ", ".join(
             f"{name}: {_told(value)}" for name, value in told.items() if name != "holds" and value != []
@@ -82,19 +82,23 @@ def _told(value: Any) -> str:
 
 def _over_stream(rows: Sequence[Row], protocols: Mapping[str, StreamProtocol]) -> Curves:
     """Return a chart of each stream: eighths of it in the mean of the corruptions, or one corruption after the other."""
+    colours = {adapter: at for at, adapter in enumerate(dict.fromkeys(row.adapter for row in rows))}
     charts = []
     for stream in dict.fromkeys(row.stream for row in rows):
         own = [row for row in rows if row.stream == stream and row.over_stream]
         protocol = protocols.get(own[0].protocol) if own else None
         if protocol is not None and protocol.setting == "continual":
-            charts.append(_one_after_the_other(stream, own, protocol))
+            charts.append(_one_after_the_other(stream, own, protocol, colours))
+            continue
+        if protocol is not None and protocol.setting == "gradual":
+            charts.append(_by_severity(stream, own, colours))
             continue
         lines = []
         for adapter in dict.fromkeys(row.adapter for row in own):
             parts = [row.over_stream for row in own if row.adapter == adapter and corrupted(row)]
             if parts:
                 means = [statistics.fmean(column) for column in zip(*parts, strict=False)]
-                lines.append(Line(adapter, range(1, len(means) + 1), means))
+                lines.append(Line(adapter, range(1, len(means) + 1), means, colours[adapter]))
         if lines:
             charts.append(Chart(stream, lines, "eighth of the stream", "error %"))
     note = (
@@ -103,8 +107,22 @@ def _over_stream(rows: Sequence[Row], protocols: Mapping[str, StreamProtocol]) -
     return Curves("Error over the stream", charts, note)
 
 
-def _one_after_the_other(stream: str, rows: Sequence[Row], protocol: StreamProtocol) -> Chart:
-    lines, marks = [], []
+def _by_severity(stream: str, rows: Sequence[Row], colours: Mapping[str, int]) -> Chart:
+    """Return the error at each severity of a gradual stream, which goes up to the highest and down again."""
+    levels = sorted({row.severity for row in rows if corrupted(row)})
+    lines = []
+    for adapter in dict.fromkeys(row.adapter for row in rows):
+        by_level = [[r.error for r in rows if (r.adapter, r.severity) == (adapter, level)] for level in levels]
+        means = [statistics.fmean(errors) if errors else None for errors in by_level]
+        lines.append(Line(adapter, levels, means, colours[adapter]))
+    return Chart(stream, lines, "severity", "error %")
+
+
+def _one_after_the_other(
+    stream: str, rows: Sequence[Row], protocol: StreamProtocol, colours: Mapping[str, int]
+) -> Chart:
+    lines: list[Line] = []
+    marks: list[tuple[float, str]] = []
     for adapter in dict.fromkeys(row.adapter for row in rows):
         means: list[float] = []
         marks = []
@@ -112,7 +130,7 @@ def _one_after_the_other(stream: str, rows: Sequence[Row], protocol: StreamProto
             own = (row for row in rows if (row.adapter, row.corruption, row.severity) == (adapter, *domain))
             marks.append((len(means) + 1, f"{domain[0]} {domain[1]}"))
             means += [statistics.fmean(column) for column in zip(*(row.over_stream for row in own), strict=False)]
-        lines.append(Line(adapter, range(1, len(means) + 1), means))
+        lines.append(Line(adapter, range(1, len(means) + 1), means, colours[adapter]))
     return Chart(stream, lines, "eighths of each corruption", "error %", marks)
 
 
