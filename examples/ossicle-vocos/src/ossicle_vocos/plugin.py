@@ -15,4 +15,5 @@ def ossicle_components() -> Iterator[Component]:
         "vocos",
         "ossicle_vocos.vocoder:VocosVocoder",
         "Vocos: a ConvNeXt body and an inverse STFT; needs a checkpoint",
+        example="ossicle_vocos.example:small",
     )
