@@ -168,9 +168,34 @@ def measure(x: Any, y: Any, seed: int, wanted_by: Mapping[str, list[str]]) -> di
         parts = parts_of(x, seed, scaling)
         for name in wanted:
             try:
-                found[f"{scaling}: {name}"] = float(roc_auc_score(y, BLENDS[name](parts)))
+                found[f"{scaling}: {name}"] = round(float(roc_auc_score(y, BLENDS[name](parts))), 4)
             except KeyError:
                 continue  # a part that this scaling does not have
+    return found
+
+
+def pools_of(fsdd: Path, foreign: Path, cache: Path, only: set[str]) -> dict[str, dict[str, float]]:
+    """Return the mean AUC over seeds of scalings and blends on the pools of clips of the recipe fsdd/outliers."""
+    from types import SimpleNamespace
+
+    from ossicle.toml import read_toml
+    from ossicle_outliers.recipes import pools
+
+    settings = read_toml(Path(__file__).parents[1] / "recipes" / "fsdd" / "outliers" / "recipe.toml")
+    say: Any = SimpleNamespace(say=lambda text: print(text, file=sys.stderr))
+    speech = pools.clip_vectors(fsdd, settings["vectors"], cache / "speech.npz", say)
+    sounds = pools.clip_vectors(foreign, settings["vectors"], cache / "foreign.npz", say)
+    vectors, names = {**speech, **sounds}, pools.digits(list(speech), settings["run"]["takes"])
+    found: dict[str, dict[str, float]] = {}
+    for pool in settings["pools"]:
+        normal, odd = pools._parts(names, settings["run"]["takes"], pool, sorted(sounds))
+        aucs = []
+        for seed in SEEDS:
+            chosen, y = pools.draw_pool(normal, odd, pool["count"], seed)
+            x = np.stack([vectors[name] for name in chosen]).astype(np.float64)
+            aucs.append(measure(x, y, seed, waiting({}, only)))
+        for name in sorted(only):
+            found.setdefault(name, {})[pool["name"]] = round(statistics.fmean(one[name] for one in aucs), 4)
     return found
 
 
@@ -180,8 +205,18 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, help="goes on from what it holds")
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--others", nargs="*", help="measure these (SCALING: BLEND) on the tables not chosen on")
+    parser.add_argument(
+        "--pools", nargs=2, type=Path, metavar=("FSDD", "ESC10"), help="measure those of --others on clips"
+    )
+    parser.add_argument("--cache", type=Path, default=Path("runs/outliers-tries"), help="of clips, with --pools")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
+    if given.pools:
+        held = json.loads(given.output.read_text("utf-8"))
+        held["audio_pools"] = pools_of(*given.pools, given.cache, set(given.others))
+        held.setdefault("environment", {})["audio_pools"] = describe()
+        write_json(given.output, held)
+        return 0
     with (given.tables / "manifest.csv").open(encoding="utf-8") as file:
         names = [row["name"] for row in csv.DictReader(file)]
     half, only = ("others", set(given.others)) if given.others else ("chosen_on", None)
