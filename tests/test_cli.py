@@ -23,6 +23,9 @@ HEAVY = ("torch", "numpy", "librosa", "soundfile", "torchaudio")
         ["classify", "--help"],
         ["compare", "--help"],
         ["data", "check", "--help"],
+        ["plugins", "check", "--help"],
+        ["plugins", "install", "--help"],
+        ["plugins", "list", "--requirements"],
         ["data", "list"],
     ],
 )

@@ -29,6 +29,7 @@ def test_what_plugins_new_writes_is_installed_loaded_checked_and_tested(tmp_path
     assert tested.returncode == 0 and " passed" in tested.stdout, tested.stdout
 
 
+@pytest.mark.slow
 def test_the_own_tests_of_every_other_kind_pass(tmp_path):
     venv = Venv(tmp_path / "env")
     folders = []

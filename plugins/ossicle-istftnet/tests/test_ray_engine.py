@@ -90,7 +90,7 @@ def test_a_cluster_that_goes_away_halfway_leaves_whole_files_and_work_to_go_on_w
     assert not list(out.glob("*.part"))
 
 
-def test_what_a_lost_cluster_has_written_counts_and_the_rest_is_named(tmp_path, monkeypatch):
+def test_what_a_lost_cluster_has_written_counts_and_the_rest_is_named(tmp_path, monkeypatch, capsys):
     class Lost:
         """A data set whose cluster goes away after one row; a second job's file is there, but nobody told."""
 
@@ -100,6 +100,7 @@ def test_what_a_lost_cluster_has_written_counts_and_the_rest_is_named(tmp_path, 
 
         def iter_rows(self):
             yield self.work({"index": 0})
+            print("(raylet) a worker died")
             jobs[1].output.write_bytes(b"whole")
             raise ray.exceptions.RaySystemError("gone")
 
@@ -109,6 +110,8 @@ def test_what_a_lost_cluster_has_written_counts_and_the_rest_is_named(tmp_path, 
     monkeypatch.setattr(ray.data, "from_items", lambda *_, **__: Lost())
     found = list(run_ray(jobs, lambda job: {"fact": 1}, 1))
     assert [o.job for o in found] == jobs and [o.status for o in found] == ["written", "written", "failed", "failed"]
+    shown = capsys.readouterr()
+    assert not shown.out and "(raylet)" in shown.err  # stdout belongs to results
     assert found[0].facts == {"fact": 1} and "the cluster went away" in found[2].error.why
 
 

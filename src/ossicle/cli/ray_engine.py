@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -43,6 +45,13 @@ def run_ray(jobs: Sequence[Job], work: Work, workers: int) -> Iterator[Outcome]:
     ConfigError
         If there is no cluster at ``RAY_ADDRESS``, or none can be started here.
     """
+    with contextlib.redirect_stdout(
+        sys.stderr
+    ):  # Ray tells there what becomes of its workers; stdout belongs to results.
+        yield from _over_ray(jobs, work, workers)
+
+
+def _over_ray(jobs: Sequence[Job], work: Work, workers: int) -> Iterator[Outcome]:
     try:
         import ray
         import ray.data
