@@ -21,7 +21,7 @@ from ossicle_outliers.errors import SettingError
 from ossicle_outliers.networks import make_network
 from ossicle_outliers.presets import Preset, preset
 from ossicle_outliers.scores import bias_and_uncertainty, bias_parts, variance_of
-from ossicle_outliers.standardize import Standardizer
+from ossicle_outliers.standardize import SoftTails, Standardizer
 from ossicle_outliers.thresholds import Contamination, Floats
 from ossicle_outliers.training import train
 
@@ -44,7 +44,8 @@ class ScoreParts:
     uncertainty
         (n, d): logarithm of each column's variance; zero for a plain autoencoder.
     distance
-        (n, d): squared distance of each column to its shifted self; zero without a shift.
+        (n, d): squared distance of each column to its shifted self; zero without a shift. How far the neighbours are is no sum
+        over columns, and not among them.
     """
 
     bias: Floats
@@ -74,8 +75,11 @@ class AutoencoderDetector(Detector):
         Of initial weights, batches, held-out rows and reference sample; equal seeds, equal bits on one machine.
     preset
         ``default`` or ``paper``; see `ossicle_outliers.presets`.
-    distance_weight
-        Share of the distance to the shifted row in the score, 0 to 1.
+    distance_weight, neighbor_share
+        Share of distances in the score, and of them that to the k-th neighbour in the samples, 0 to 1; see
+        `ossicle_outliers.presets.Preset`.
+    tail_from
+        Interquartile ranges beyond which a column grows by the logarithm alone; 0: nowhere.
     reference_size
         Rows drawn as the sample that all are shifted among, or ``all``.
     epochs, steps, batch_size, learning_rate, held_out
@@ -114,6 +118,8 @@ class AutoencoderDetector(Detector):
         seed: int = 0,
         preset: str = "default",
         distance_weight: float | None = None,
+        neighbor_share: float | None = None,
+        tail_from: float | None = None,
         reference_size: ReferenceSize | None = None,
         epochs: int | None = None,
         steps: int | None = None,
@@ -133,6 +139,8 @@ class AutoencoderDetector(Detector):
         self.seed = seed
         self.preset = preset
         self.distance_weight = distance_weight
+        self.neighbor_share = neighbor_share
+        self.tail_from = tail_from
         self.reference_size = reference_size
         self.epochs = epochs
         self.steps = steps
@@ -152,8 +160,9 @@ class AutoencoderDetector(Detector):
             If one is out of its range.
         """
         base = preset(self.preset)
-        own = ("alpha", "beta", "variance_floor", "shift_steps", "neighbors", "distance_weight", "reference_size")
-        given = {name: getattr(self, name) for name in own if getattr(self, name) is not None}
+        scoring = ("alpha", "beta", "variance_floor", "distance_weight", "neighbor_share", "tail_from")
+        shifting = ("shift_steps", "neighbors", "reference_size")
+        given = {name: getattr(self, name) for name in (*scoring, *shifting) if getattr(self, name) is not None}
         trained = {
             name: getattr(self, name)
             for name in ("epochs", "steps", "learning_rate", "held_out")
@@ -171,16 +180,21 @@ class AutoencoderDetector(Detector):
         used = self.settings()
         network = make_network(rows.shape[1], self.network, seed=self.seed)
         device = _device(self.device)
+        self.tails_ = SoftTails.of(rows, used.tail_from) if used.tail_from else None
+        rows = self.tails_(rows) if self.tails_ else rows
         self.standardizer_ = Standardizer.of(rows, used.scale_offset)
         table = torch.from_numpy(self.standardizer_(rows)).to(device)
         samples = self._samples(len(rows), used)
         fewest = len(samples[0])
         self.k_ = used.neighbors if self.neighbors is not None else min(used.neighbors, fewest)
         self.steps_, self.variance_floor_ = used.shift_steps, used.variance_floor
-        self.weights_ = (used.alpha, used.beta, used.distance_weight)
+        share = used.neighbor_share if self.steps_ and used.distance_weight else 0.0
+        self.near_k_ = min(self.k_, fewest - 1) if share else 0
+        self.weights_ = (used.alpha, used.beta, used.distance_weight, share)
         fitted = [Shifter.fit(table, sample.to(device), self.k_, self.steps_, self.search) for sample in samples]
         self.shifters_ = [shifter for shifter, _ in fitted]
         targets = [moved[-1] for _, moved in fitted] if self.steps_ else [table]
+        away = self._mean_away(table, samples)
         network = network.to(device)
         self.history_ = train(
             network, table.float(), used.training, seed=self.seed, variance_floor=self.variance_floor_
@@ -192,13 +206,13 @@ class AutoencoderDetector(Detector):
             self._raw_scores(table[at : at + BATCH_ROWS], [target[at : at + BATCH_ROWS] for target in targets])
             for at in range(0, len(table), BATCH_ROWS)
         ]
-        parts = [torch.cat(part) for part in zip(*pieces, strict=True)]
+        parts = [*(torch.cat(part) for part in zip(*pieces, strict=True)), away]
         self.units_ = tuple(_unit(part) for part in parts)
         return self._blend(*parts)
 
     def _score(self, rows: Floats) -> Any:
         table = self._table(rows)
-        return self._blend(*self._raw_scores(table, self._targets(table)))
+        return self._blend(*self._raw_scores(table, self._targets(table)), self._mean_away(table))
 
     def score_parts(self, X: Any) -> ScoreParts:
         """Return what makes the scores of rows (n, d), column by column."""
@@ -213,6 +227,7 @@ class AutoencoderDetector(Detector):
         return ScoreParts(*(part.cpu().numpy() for part in (bias, uncertainty, distance)))
 
     def _table(self, rows: Floats) -> Tensor:
+        rows = self.tails_(rows) if self.tails_ else rows
         return torch.from_numpy(self.standardizer_(rows)).to(next(self.network_.parameters()).device)
 
     def _samples(self, n: int, used: Preset) -> list[Tensor]:
@@ -226,24 +241,39 @@ class AutoencoderDetector(Detector):
         """Return what reconstructions of rows (n, d) are compared with: the rows as every sample shifts them."""
         return [shifter(table)[-1] for shifter in self.shifters_] if self.steps_ else [table]
 
+    def _mean_away(self, table: Tensor, samples: list[Tensor] | None = None) -> Tensor:
+        """Return how far rows (n, d) are from their k-th neighbours, (n,), mean over the samples; where none asks, nothing.
+
+        In `fit`, `samples` say which rows are the samples' own.
+        """
+        if not self.weights_[3]:
+            return table.new_zeros(len(table))
+        chosen = samples if samples is not None else [None] * len(self.shifters_)
+        found = [
+            shifter.away(table, self.near_k_, own if own is None else own.to(table.device))
+            for shifter, own in zip(self.shifters_, chosen, strict=True)
+        ]
+        return torch.stack(found).mean(0)
+
     @torch.no_grad()
     def _reconstruct(self, table: Tensor) -> tuple[Tensor, Tensor | None]:
         return self.network_(table)
 
     def _raw_scores(self, table: Tensor, targets: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Return the network's score and the distance to the targets, (n,) each, means over the targets."""
-        alpha, beta, _ = self.weights_
+        alpha, beta, *_ = self.weights_
         mean, raw = self._reconstruct(table)
         bias, uncertainty = bias_and_uncertainty(mean, raw, targets, self.variance_floor_)
         distances = torch.stack([(table - target).square().sum(1).sqrt() for target in targets])
         return alpha * bias.mean(0) + beta * uncertainty, distances.mean(0)
 
-    def _blend(self, network: Tensor, distance: Tensor) -> Floats:
-        weight = self.weights_[2] if self.steps_ else 0.0
+    def _blend(self, network: Tensor, distance: Tensor, away: Tensor) -> Floats:
+        weight, share = self.weights_[2] if self.steps_ else 0.0, self.weights_[3]
         if not weight:
             return network.cpu().numpy()
-        (middle, spread), (far, width) = self.units_
-        return ((1 - weight) * (network - middle) / spread + weight * (distance - far) / width).cpu().numpy()
+        shares = (1 - weight, weight * (1 - share), weight * share)
+        parts = zip(shares, (network, distance, away), self.units_, strict=True)
+        return sum(w * (part - middle) / spread for w, part, (middle, spread) in parts if w).cpu().numpy()  # type: ignore[union-attr]
 
     def _diagnose(self, table: Tensor, reference: int) -> None:
         low = 0.0
@@ -272,6 +302,8 @@ class AutoencoderDetector(Detector):
             "samples": len(self.shifters_),
             "variance_floor": self.variance_floor_,
             "weights": list(self.weights_),
+            "near_k": self.near_k_,
+            "tail_from": self.tails_.beyond if self.tails_ else 0.0,
             "units": [list(unit) for unit in self.units_],
             "diagnostics": self.diagnostics_,
         }
@@ -279,15 +311,20 @@ class AutoencoderDetector(Detector):
         if self.steps_:
             for draw, shifter in enumerate(self.shifters_):
                 tensors |= {f"cloud.{draw}.{step}": cloud for step, cloud in enumerate(shifter.clouds)}
+        tensors |= self.tails_.tensors() if self.tails_ else {}
         return values, tensors | self.standardizer_.tensors()
 
     def _restore(self, values: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         self.standardizer_ = Standardizer.from_tensors(tensors)
         self.k_, self.steps_ = int(values["k"]), int(values["steps"])
         self.variance_floor_ = float(values["variance_floor"])
-        alpha, beta, distance_weight = values["weights"]
-        self.weights_ = (float(alpha), float(beta), float(distance_weight))
-        self.units_ = tuple((float(middle), float(spread)) for middle, spread in values["units"])
+        # Folders of before have neither tails nor neighbours in them.
+        alpha, beta, distance_weight, share = (*values["weights"], 0.0)[:4]
+        self.weights_ = (float(alpha), float(beta), float(distance_weight), float(share))
+        self.near_k_, beyond = int(values.get("near_k", 0)), float(values.get("tail_from", 0.0))
+        self.tails_ = SoftTails.from_tensors(tensors, beyond) if beyond else None
+        units = [(float(middle), float(spread)) for middle, spread in values["units"]]
+        self.units_ = tuple([*units, (0.0, 1.0)][:3])
         self.diagnostics_ = dict(values["diagnostics"])
         self.network_ = make_network(len(self.standardizer_.mean), self.network).double().eval()
         weights = {
@@ -309,6 +346,8 @@ def _check(used: Preset) -> None:
         ("shift_steps", used.shift_steps, used.shift_steps >= 0, "0 or more"),
         ("neighbors", used.neighbors, used.neighbors >= 1, "1 or more"),
         ("distance_weight", used.distance_weight, 0 <= used.distance_weight <= 1, "from 0 to 1"),
+        ("neighbor_share", used.neighbor_share, 0 <= used.neighbor_share <= 1, "from 0 to 1"),
+        ("tail_from", used.tail_from, used.tail_from >= 0, "0 or more"),
         ("epochs", training.epochs, training.epochs >= 0, "0 or more"),
         ("steps", training.steps, training.steps is None or training.steps >= 0, "0 or more"),
         ("batch_size", training.batch_size, training.batch_size is None or training.batch_size >= 1, "0 or more"),

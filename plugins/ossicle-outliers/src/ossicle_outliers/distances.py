@@ -75,6 +75,19 @@ class Shifter:
         """Return new rows (q, d) after each step."""
         return shifted_queries(self.clouds, rows, self.neighbors, len(self.clouds), engine=self.search)
 
+    def away(self, rows: Tensor, k: int, chosen: Tensor | None = None) -> Tensor:
+        """Return how far rows (q, d) are from their k-th nearest of the sample, (q,); with k = 0, nothing.
+
+        `chosen` says which of the rows are the sample's own: none of them is its own neighbour.
+        """
+        base = self.clouds[0]
+        if k == 0:
+            return rows.new_zeros(len(rows))
+        found = find(base, rows, k, own=False, engine=self.search)[0][:, -1].sqrt()
+        if chosen is not None:
+            found[chosen] = find(base, base, k, own=True, engine=self.search)[0][:, -1].sqrt()
+        return found
+
 
 class MODDetector(Detector):
     """How far a row moves under mean shift: its distance to itself after some steps, over standardised columns.

@@ -28,7 +28,12 @@ class Preset:
     reference_draws
         Samples drawn, each by itself; what they give is averaged. Where the sample is all rows, there is one.
     distance_weight
-        Share of the distance between a row and its shifted self in the score, from 0 to 1; without a shift there is none.
+        Share of distances in the score, from 0 to 1, the rest is the network's; without a shift there is none.
+    neighbor_share
+        Share of those distances that is the distance to the k-th nearest row of the samples, from 0 to 1; the rest is the distance
+        between a row and its shifted self.
+    tail_from
+        Interquartile ranges from the median beyond which a column grows by the logarithm alone; 0: nowhere.
     scale_offset
         Added to standard deviations in standardising, as published.
     training
@@ -43,6 +48,8 @@ class Preset:
     reference_size: int | str
     reference_draws: int
     distance_weight: float
+    neighbor_share: float
+    tail_from: float
     scale_offset: float
     training: Training = field(default_factory=Training)
 
@@ -57,6 +64,8 @@ PRESETS = {
         reference_size="all",
         reference_draws=1,
         distance_weight=0.0,
+        neighbor_share=0.0,
+        tail_from=0.0,
         scale_offset=1e-5,
         training=Training(epochs=1000),
     ),
@@ -69,6 +78,8 @@ PRESETS = {
         reference_size=256,
         reference_draws=3,
         distance_weight=0.75,
+        neighbor_share=0.5,
+        tail_from=10.0,
         scale_offset=0.0,
         training=Training(epochs=1_000_000, steps=150, batch_size=128, learning_rate=3e-3, held_out=0.1, looks=15),
     ),

@@ -1,4 +1,4 @@
-"""Columns brought to mean zero and standard deviation one."""
+"""Columns brought to mean zero and standard deviation one, and before that, where it is asked for, their tails to logarithms."""
 
 from __future__ import annotations
 
@@ -55,3 +55,48 @@ class Standardizer:
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Standardizer:
         """Return the map that `tensors` gave."""
         return cls(tensors["mean"].numpy(), tensors["scale"].numpy())
+
+
+@dataclass(frozen=True)
+class SoftTails:
+    """Columns in interquartile ranges from their medians, which grow by the logarithm alone beyond some.
+
+    One value far out would else decide the standard deviation, and with it what all other rows of the column are worth. A column
+    whose quartiles are equal stays as it is.
+
+    Parameters
+    ----------
+    middle, width
+        Medians and interquartile ranges, (d,) float64.
+    beyond
+        Ranges from the median up to which a column is left linear, above 0.
+    """
+
+    middle: Floats
+    width: Floats
+    beyond: float
+
+    @classmethod
+    def of(cls, rows: Floats, beyond: float) -> SoftTails:
+        """Learn from rows (n, d)."""
+        low, middle, high = np.percentile(rows, [25.0, 50.0, 75.0], axis=0)
+        # Halves first: the difference of numbers near the largest float64 would overflow.
+        return cls(middle, 2.0 * (high / 2 - low / 2).clip(max=np.finfo(np.float64).max / 4), beyond)
+
+    def __call__(self, rows: Floats) -> Floats:
+        """Return rows (n, d) with soft tails."""
+        soft = self.width > 0
+        with np.errstate(over="ignore"):
+            far = ((rows - self.middle) / np.where(soft, self.width, 1.0)).clip(-1e300, 1e300)
+        size = np.abs(far)
+        grown = np.sign(far) * (np.minimum(size, self.beyond) + np.log1p(np.maximum(size - self.beyond, 0.0)))
+        return np.where(soft, grown, rows)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what a model folder keeps."""
+        return {"tails.middle": torch.from_numpy(self.middle), "tails.width": torch.from_numpy(self.width)}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], beyond: float) -> SoftTails:
+        """Return the map that `tensors` gave."""
+        return cls(tensors["tails.middle"].numpy(), tensors["tails.width"].numpy(), beyond)
