@@ -80,11 +80,11 @@ SCALINGS: dict[str, Callable[[Any], Any]] = {
 
 
 class _Open(AutoencoderDetector):
-    """Keeps the two parts of its score apart."""
+    """Keeps the two parts of its score apart that the default had before it had soft tails and neighbours."""
 
-    def _blend(self, network: Any, distance: Any) -> Any:
+    def _blend(self, network: Any, distance: Any, away: Any) -> Any:
         self.parts = network.numpy(), distance.numpy()
-        return super()._blend(network, distance)
+        return super()._blend(network, distance, away)
 
 
 def parts_of(x: Any, seed: int, scaling: str) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def parts_of(x: Any, seed: int, scaling: str) -> dict[str, Any]:
     if scaling == "as it is":
         shapes |= {" k5": {"neighbors": 5}, " k20": {"neighbors": 20}, " of 512": {"reference_size": 512}}
     for name, settings in shapes.items():
-        detector = _Open(seed=seed, **settings).fit(x)
+        detector = _Open(seed=seed, neighbor_share=0.0, tail_from=0.0, **settings).fit(x)
         found[f"network{name}"], found[f"shift{name}"] = detector.parts
     for k in (5, 20, 50):
         given = {"neighbors": min(k, len(x) - 1)}
@@ -127,7 +127,7 @@ def ranks(*names: str) -> Callable[[Parts], Any]:
 
 
 BLENDS: dict[str, Callable[[Parts], Any]] = {
-    "default": blend(network=0.25, shift=0.75),
+    "default": blend(network=0.25, shift=0.75),  # of that time
     "k 5": blend(network_k5=0.25, shift_k5=0.75),
     "k 20": blend(network_k20=0.25, shift_k20=0.75),
     "samples of 512": blend(network_of_512=0.25, shift_of_512=0.75),
