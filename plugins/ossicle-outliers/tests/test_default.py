@@ -1,5 +1,7 @@
 """The two parts that the default has and the paper has not: soft tails of columns, and the neighbours' distance in the score."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -85,6 +87,17 @@ def test_a_saved_default_scores_new_rows_as_before(tmp_path):
     detector.save(tmp_path / "model")
     new = 3 * rows_of(20)
     np.testing.assert_array_equal(load(tmp_path / "model").decision_function(new), detector.decision_function(new))
+
+
+def test_a_model_saved_before_there_were_tails_and_neighbours_scores_as_it_did():
+    x = rows_of()
+    detector = ossicle.build("outlier-detector", "autoencoder", tail_from=0.0, neighbor_share=0.0).fit(x)
+    values, tensors = detector._state()
+    of_then = {name: value for name, value in values.items() if name not in ("near_k", "tail_from")}
+    of_then |= {"weights": values["weights"][:3], "units": values["units"][:2]}
+    restored = copy.deepcopy(detector)
+    restored._restore(of_then, tensors)
+    np.testing.assert_array_equal(restored.decision_function(x), detector.decision_function(x))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
