@@ -70,6 +70,13 @@ def test_official_test_clips_are_never_trained_on():
     assert sorted(i for found in parts.values() for i in found) == list(range(len(records)))
 
 
+def test_official_lists_split_where_a_data_set_has_them():
+    records = [
+        Record(Path(f"{at}.wav"), 0, split=split) for at, split in enumerate(("train", "test", "valid", "train"))
+    ]
+    assert split_clips(records, {"official": True}) == {"train": [0, 3], "tune": [2], "test": [1]}
+
+
 def test_folds_split_where_there_are_folds_and_an_empty_part_is_told():
     records = [Record(Path(f"{fold}.wav"), 0, fold=fold) for fold in range(1, 6)]
     parts = split_clips(records, {"test_folds": [4, 5], "tune_folds": [3]})
@@ -221,6 +228,28 @@ def test_a_run_without_a_stream_says_so(tmp_path):
     RunFolder.create(tmp_path, {})
     write_results(tmp_path, ResultTable(tmp_path), print)
     assert "No stream has been measured" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def make_words(folder):
+    """Speech Commands in small: two words, an official list each for testing and validation."""
+    at = np.arange(16000) / 16000
+    for number, word in enumerate(("no", "yes")):
+        (folder / word).mkdir(parents=True)
+        for take in range(8):
+            tone = 0.3 * np.sin(2 * np.pi * (300 + 500 * number) * at) * (1 + 0.1 * take)
+            soundfile.write(folder / word / f"{take:08x}_nohash_0.wav", tone, 16000)
+    for name, takes in (("testing", (0, 1, 2)), ("validation", (3,))):
+        lines = [f"{word}/{take:08x}_nohash_0.wav" for word in ("no", "yes") for take in takes]
+        (folder / f"{name}_list.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_speech_commands_go_the_same_way(tmp_path):
+    recipe, out = RECIPES / "speech_commands" / "drift", tmp_path / "run"
+    argv = ["--data", str(make_words(tmp_path / "words")), "--out", str(out), "--smoke", "--seeds", "0", "--quiet"]
+    assert run(recipe, [*argv, "--adapters", "source,unmix-tns", "--streams", "dirichlet"]) == 0
+    rows = read_rows(out / "results.csv")
+    assert {row.adapter for row in rows} == {"source", "unmix-tns"} and {row.windows for row in rows} == {6}
 
 
 def test_tuning_hears_other_clips_through_held_out_corruptions(tmp_path):

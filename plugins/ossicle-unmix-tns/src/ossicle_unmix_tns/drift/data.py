@@ -90,8 +90,9 @@ def load_clips(
     cache
         Folder of the decoded clips.
     split
-        ``test_folds`` and ``tune_folds`` (lists) where the data set has folds; else ``test_takes`` and ``tune_takes``: how
-        many clips of every class and speaker are tested, those of the official test set among them, and tuned on.
+        ``test_folds`` and ``tune_folds`` (lists) where the data set has folds; ``official = true`` where it has lists, whose
+        validation clips are tuned on; else ``test_takes`` and ``tune_takes``: how many clips of every class and speaker are
+        tested, those of the official test set among them, and tuned on.
 
     Raises
     ------
@@ -129,6 +130,8 @@ def split_clips(records: Sequence[Any], split: Mapping[str, Any]) -> dict[str, l
     if "test_folds" in split:
         named = {name: set(split[f"{name}_folds"]) for name in ("test", "tune")}
         where = ["test" if r.fold in named["test"] else "tune" if r.fold in named["tune"] else "train" for r in records]
+    elif split.get("official"):
+        where = [{"test": "test", "valid": "tune"}.get(r.split, "train") for r in records]
     else:
         where = _by_takes(records, int(split["test_takes"]), int(split["tune_takes"]))
     parts = {name: [i for i, part in enumerate(where) if part == name] for name in ("train", "tune", "test")}
