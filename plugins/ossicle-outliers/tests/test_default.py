@@ -9,6 +9,7 @@ import torch
 import ossicle
 from ossicle.errors import ConfigError
 from ossicle_outliers import load
+from ossicle_outliers.distances import Shifter
 from ossicle_outliers.standardize import SoftTails
 
 
@@ -47,19 +48,30 @@ def test_one_wild_value_does_not_hide_the_others():
     assert set(np.argsort(found)[-2:]) == {0, 1}
 
 
-@pytest.mark.parametrize("reference_size", ["all", 64])
-def test_the_neighbours_part_is_the_knn_detectors_distance_in_the_same_samples(reference_size):
+def test_the_neighbours_part_is_the_knn_detectors_distance():
     x = rows_of()
-    detector = ossicle.build("outlier-detector", "autoencoder", tail_from=0.0, reference_size=reference_size).fit(x)
-    away = detector._mean_away(
-        torch.from_numpy(detector.standardizer_(x)), detector._samples(len(x), detector.settings())
+    near = ossicle.build(
+        "outlier-detector", "autoencoder", tail_from=0.0, reference_size="all", distance_weight=1, neighbor_share=1
     )
-    if reference_size == "all":
-        knn = ossicle.build("outlier-detector", "knn", neighbors=10).fit(x)
-        np.testing.assert_allclose(away, knn.decision_scores_, rtol=1e-12)
-    sample = detector.shifters_[0].clouds[0].numpy()
-    new = detector.shifters_[0].away(torch.zeros(1, 4, dtype=torch.float64), 3)
-    np.testing.assert_allclose(new, np.sort(np.linalg.norm(sample, axis=1))[2])
+    knn = ossicle.build("outlier-detector", "knn", neighbors=10)
+    for scores in (
+        (near.fit(x).decision_scores_, knn.fit(x).decision_scores_),
+        (near.decision_function(2 * x), knn.decision_function(2 * x)),
+    ):
+        middle, upper = np.percentile(knn.decision_scores_, [50.0, 84.13])
+        np.testing.assert_allclose(scores[0], (scores[1] - middle) / (upper - middle), atol=1e-9)
+
+
+def test_one_search_says_where_rows_move_and_how_far_the_neighbours_are():
+    x = torch.from_numpy(rows_of(80))
+    shifter, moved, away = Shifter.fit(x, torch.arange(0, 80, 2), 5, 2, away=7)
+    alone, plain, nothing = Shifter.fit(x, torch.arange(0, 80, 2), 5, 2)
+    assert all(torch.equal(a, b) for a, b in zip(moved, plain, strict=True)) and not nothing.any()
+    new = torch.from_numpy(3 * rows_of(9))
+    shifts, far = shifter.look(new, 7)
+    assert all(torch.equal(a, b) for a, b in zip(shifts, alone(new), strict=True))
+    for rows, found, own in ((new, far, 0), (x[::2], away[::2], 1)):
+        torch.testing.assert_close(found, torch.cdist(rows, x[::2]).sort(1).values[:, 6 + own])
 
 
 def test_shares_of_the_score_add_up():

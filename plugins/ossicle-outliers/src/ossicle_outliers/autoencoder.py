@@ -191,10 +191,11 @@ class AutoencoderDetector(Detector):
         share = used.neighbor_share if self.steps_ and used.distance_weight else 0.0
         self.near_k_ = min(self.k_, fewest - 1) if share else 0
         self.weights_ = (used.alpha, used.beta, used.distance_weight, share)
-        fitted = [Shifter.fit(table, sample.to(device), self.k_, self.steps_, self.search) for sample in samples]
-        self.shifters_ = [shifter for shifter, _ in fitted]
-        targets = [moved[-1] for _, moved in fitted] if self.steps_ else [table]
-        away = self._mean_away(table, samples)
+        how = (self.k_, self.steps_, self.search)
+        fitted = [Shifter.fit(table, sample.to(device), *how, away=self.near_k_) for sample in samples]
+        self.shifters_ = [shifter for shifter, _, _ in fitted]
+        targets = [moved[-1] for _, moved, _ in fitted] if self.steps_ else [table]
+        away = torch.stack([distances for _, _, distances in fitted]).mean(0)
         network = network.to(device)
         self.history_ = train(
             network, table.float(), used.training, seed=self.seed, variance_floor=self.variance_floor_
@@ -212,7 +213,11 @@ class AutoencoderDetector(Detector):
 
     def _score(self, rows: Floats) -> Any:
         table = self._table(rows)
-        return self._blend(*self._raw_scores(table, self._targets(table)), self._mean_away(table))
+        if not self.steps_:
+            return self._blend(*self._raw_scores(table, [table]), table.new_zeros(len(table)))
+        looks = [shifter.look(table, self.near_k_) for shifter in self.shifters_]
+        away = torch.stack([distances for _, distances in looks]).mean(0)
+        return self._blend(*self._raw_scores(table, [moved[-1] for moved, _ in looks]), away)
 
     def score_parts(self, X: Any) -> ScoreParts:
         """Return what makes the scores of rows (n, d), column by column."""
@@ -240,20 +245,6 @@ class AutoencoderDetector(Detector):
     def _targets(self, table: Tensor) -> list[Tensor]:
         """Return what reconstructions of rows (n, d) are compared with: the rows as every sample shifts them."""
         return [shifter(table)[-1] for shifter in self.shifters_] if self.steps_ else [table]
-
-    def _mean_away(self, table: Tensor, samples: list[Tensor] | None = None) -> Tensor:
-        """Return how far rows (n, d) are from their k-th neighbours, (n,), mean over the samples; where none asks, nothing.
-
-        In `fit`, `samples` say which rows are the samples' own.
-        """
-        if not self.weights_[3]:
-            return table.new_zeros(len(table))
-        chosen = samples if samples is not None else [None] * len(self.shifters_)
-        found = [
-            shifter.away(table, self.near_k_, own if own is None else own.to(table.device))
-            for shifter, own in zip(self.shifters_, chosen, strict=True)
-        ]
-        return torch.stack(found).mean(0)
 
     @torch.no_grad()
     def _reconstruct(self, table: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -55,38 +55,41 @@ class Shifter:
 
     @classmethod
     def fit(
-        cls, rows: Tensor, chosen: Tensor, neighbors: int, steps: int, search: str = "auto"
-    ) -> tuple[Shifter, list[Tensor]]:
-        """Make one of the chosen of rows (n, d), and return it with all rows after each step.
+        cls, rows: Tensor, chosen: Tensor, neighbors: int, steps: int, search: str = "auto", *, away: int = 0
+    ) -> tuple[Shifter, list[Tensor], Tensor]:
+        """Make one of the chosen of rows (n, d), and return with it what `look` says of all rows.
 
-        Chosen rows move with the sample; the others among it, as new rows will.
+        Chosen rows move with the sample, and none is its own neighbour; the others move among it, as new rows will.
         """
         base = rows[chosen]
         moved = shifted_clouds(base, neighbors, steps, engine=search)
         shifter = cls([base, *moved][:steps], neighbors, search)
+        distances = base.new_zeros(len(base))
+        if away:
+            distances = find(base, base, away, own=True, engine=search)[0][:, -1].sqrt()
         if len(chosen) == len(rows):
-            return shifter, moved
-        everything = shifter(rows)
+            return shifter, moved, distances
+        everything, far = shifter.look(rows, away)
         for all_rows, sample in zip(everything, moved, strict=True):
             all_rows[chosen] = sample
-        return shifter, everything
+        far[chosen] = distances
+        return shifter, everything, far
 
     def __call__(self, rows: Tensor) -> list[Tensor]:
         """Return new rows (q, d) after each step."""
-        return shifted_queries(self.clouds, rows, self.neighbors, len(self.clouds), engine=self.search)
+        return self.look(rows)[0]
 
-    def away(self, rows: Tensor, k: int, chosen: Tensor | None = None) -> Tensor:
-        """Return how far rows (q, d) are from their k-th nearest of the sample, (q,); with k = 0, nothing.
+    def look(self, rows: Tensor, away: int = 0) -> tuple[list[Tensor], Tensor]:
+        """Return new rows (q, d) after each step, and how far they are from so many-th of the sample, (q,); 0: nothing.
 
-        `chosen` says which of the rows are the sample's own: none of them is its own neighbour.
+        One search serves both.
         """
-        base = self.clouds[0]
-        if k == 0:
-            return rows.new_zeros(len(rows))
-        found = find(base, rows, k, own=False, engine=self.search)[0][:, -1].sqrt()
-        if chosen is not None:
-            found[chosen] = find(base, base, k, own=True, engine=self.search)[0][:, -1].sqrt()
-        return found
+        if not self.clouds:
+            return [], rows.new_zeros(len(rows))
+        k = self.neighbors
+        squared, near, *_ = find(self.clouds[0], rows, max(k - 1, away), own=False, engine=self.search)
+        moved = shifted_queries(self.clouds, rows, k, len(self.clouds), engine=self.search, near=near[:, : k - 1])
+        return moved, squared[:, away - 1].sqrt() if away else rows.new_zeros(len(rows))
 
 
 class MODDetector(Detector):
@@ -137,7 +140,7 @@ class MODDetector(Detector):
         table = torch.from_numpy(self.standardizer_(rows))
         chosen = reference_rows(len(table), self.reference_size, self.seed)
         self.k_ = min(20, len(chosen)) if self.neighbors is None else self.neighbors
-        self.shifter_, moved = Shifter.fit(table, chosen, self.k_, self.shift_steps, self.search)
+        self.shifter_, moved, _ = Shifter.fit(table, chosen, self.k_, self.shift_steps, self.search)
         return (table - moved[-1]).square().sum(1).sqrt()
 
     def _score(self, rows: Floats) -> Any:

@@ -71,9 +71,12 @@ def shifted_clouds(base: Tensor, k: int, steps: int, *, engine: str = "auto") ->
 
 
 def shifted_queries(
-    clouds: Sequence[Tensor], queries: Tensor, k: int, steps: int, *, engine: str = "auto"
+    clouds: Sequence[Tensor], queries: Tensor, k: int, steps: int, *, engine: str = "auto", near: Tensor | None = None
 ) -> list[Tensor]:
-    """Return queries (q, d), float64, after each step among clouds: the rows themselves, then after each step."""
+    """Return queries (q, d), float64, after each step among clouds: the rows themselves, then after each step.
+
+    `near` are the k - 1 nearest of the first cloud, (q, k - 1), where they are known.
+    """
     if not steps:
         return []
     check(len(clouds[0]), k)
@@ -81,8 +84,9 @@ def shifted_queries(
         raise TableError(f"queries have {queries.shape[1]} columns", why=f"the rows have {clouds[0].shape[1]}")
     moved = []
     for cloud in clouds[:steps]:
-        near = find(cloud, queries, k - 1, own=False, engine=engine)[1]
-        queries = _means(queries, cloud, near)
+        if near is None:
+            near = find(cloud, queries, k - 1, own=False, engine=engine)[1]
+        queries, near = _means(queries, cloud, near), None
         moved.append(queries)
     return moved
 
