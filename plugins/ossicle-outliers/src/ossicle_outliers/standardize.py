@@ -87,10 +87,12 @@ class SoftTails:
         """Return rows (n, d) with soft tails."""
         soft = self.width > 0
         with np.errstate(over="ignore"):
-            far = ((rows - self.middle) / np.where(soft, self.width, 1.0)).clip(-1e300, 1e300)
-        size = np.abs(far)
-        grown = np.sign(far) * (np.minimum(size, self.beyond) + np.log1p(np.maximum(size - self.beyond, 0.0)))
-        return np.where(soft, grown, rows)
+            grown: Floats = (rows - np.where(soft, self.middle, 0.0)) / np.where(soft, self.width, 1.0)
+        size = np.abs(grown)
+        # Few values lie there, and logarithms are dear.
+        out = (size > self.beyond) & soft
+        grown[out] = np.sign(grown[out]) * (self.beyond + np.log1p(size[out].clip(max=1e300) - self.beyond))
+        return grown
 
     def tensors(self) -> dict[str, Tensor]:
         """Return what a model folder keeps."""
