@@ -86,3 +86,29 @@ class DirectStep:
         torch.mul(each, off.mul_(2.0), out=gradient[:, : self.width])
         gradient[:, self.width :] = torch.ops.aten.softplus_backward(by_variance, raw, 1, 20)
         return loss, gradient
+
+
+class VectorAdam:
+    """Adam (Kingma and Ba, 2015) on one vector: the kernel of torch's fused optimizer without what that does around it.
+
+    Parameters
+    ----------
+    vector
+        What is learned, with its gradient in ``grad``.
+    """
+
+    def __init__(self, vector: nn.Parameter) -> None:
+        assert vector.grad is not None
+        value = vector.detach()
+        self._count = torch.zeros((), dtype=torch.float32, device=value.device)
+        moments = torch.zeros_like(value), torch.zeros_like(value)
+        none: list[Tensor] = []
+        self._state = ([value], [vector.grad], [moments[0]], [moments[1]], none, [self._count])
+
+    @torch.no_grad()
+    def step(self, rate: float) -> None:
+        """Move the vector by its gradient at a learning rate."""
+        self._count += 1
+        torch.ops.aten._fused_adam_(
+            *self._state, lr=rate, beta1=0.9, beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False
+        )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ossicle.training.seeds import generator_for
-from ossicle_outliers.direct_step import DirectStep
+from ossicle_outliers.direct_step import DirectStep, VectorAdam
 from ossicle_outliers.networks import Autoencoder
 from ossicle_outliers.scores import bias_parts, variance_of
 
@@ -93,21 +93,24 @@ def train(
     total = min(training.epochs * batches, training.steps or training.epochs * batches)
     look_every = max(1, total // training.looks)
     step = DirectStep(network, variance_floor) if direct and DirectStep.takes(network) else None
-    optimizer = torch.optim.Adam([step.vector] if step else network.parameters(), lr=training.learning_rate, fused=True)
+    adam = VectorAdam(step.vector) if step else None
+    optimizer = torch.optim.Adam(network.parameters(), lr=training.learning_rate, fused=True)
     best, best_state, left = math.inf, None, training.patience
     network.train()
     for epoch in range(1, training.epochs + 1):
+        rate = training.learning_rate * 0.5 ** ((epoch - 1) // training.halve_every)
         for group in optimizer.param_groups:
-            group["lr"] = training.learning_rate * 0.5 ** ((epoch - 1) // training.halve_every)
+            group["lr"] = rate
         order = torch.randperm(len(trained), generator=draw).to(rows.device) if batches > 1 else None
         for chosen in order.tensor_split(batches) if order is not None else [slice(None)]:
-            if step:
+            if step and adam:
                 loss = step(trained[chosen])
+                adam.step(rate)
             else:
                 loss = loss_of(network, trained[chosen], variance_floor)
                 optimizer.zero_grad()
                 loss.backward()
-            optimizer.step()
+                optimizer.step()
             history.steps += 1
             if kept is not None and history.steps % look_every == 0:
                 found = _look(network, kept, variance_floor)
